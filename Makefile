@@ -1,0 +1,95 @@
+# ai4land: the paper, run end to end. `make` prints help; README.md explains; data/runs/ holds the runs.
+SHELL         := bash
+.SHELLFLAGS   := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+RUN ?= tiny
+RAW ?= data/raw/$(RUN)
+OUT := data/results/$(RUN)
+
+# --- environment: the active conda environment, or a virtual environment made here -------------------
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+    command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+ifneq ($(and $(CONDA_PREFIX),$(filter-out base,$(CONDA_DEFAULT_ENV))),)
+ENV := $(CONDA_PREFIX)
+else
+ENV := $(CURDIR)/.venv
+endif
+BIN   := $(ENV)/bin
+READY := $(ENV)/.ai4land-$(shell cksum requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+
+$(READY): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "ai4land needs Python 3.11 or newer; none found. Install it, or give PYTHON=/path/to/python3." >&2; exit 1; }
+	@echo "Making the environment in $(ENV): about 2 minutes and 2 GB, once."
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(ENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# --- the paper ---------------------------------------------------------------------------------------
+py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
+# REGIONS follows run.yml: one row "regions: [a, b]".
+REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' data/runs/$(RUN)/run.yml 2>/dev/null | tr ',' ' ')
+steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
+BASE   := ai4land/execute.py $(call py,legend grid checks runs) data/runs/$(RUN)/run.yml data/regions.csv $(wildcard data/legends/*.csv)
+knobs   = $(wildcard data/runs/$(RUN)/$(1).yml)
+
+# Execute $< into $@ with the run's knobs; -r arguments are $(1).
+define execute
+@PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f data/runs/$(RUN)/$(basename $(@F)).yml -r run $(RUN) $(1)
+endef
+
+all: $(OUT)/08-figures.ipynb  ## run the whole paper for RUN (tiny, uk, crete): data to figures
+	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
+
+$(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
+	$(call execute,-r raw $(abspath $(RAW)))
+$(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid)
+	$(call execute,-r region $*)
+$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples models predict) $(call knobs,04-train-trees)
+	$(call execute,-r region $*)
+$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,04-train-trees) $(BASE) $(call py,evaluate) data/claims.csv $(call knobs,05-evaluate)
+	$(call execute)
+$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(BASE) $(call py,plot samples cube) $(call knobs,08-figures)
+	$(call execute)
+
+ifeq ($(wildcard data/runs/$(RUN)/run.yml),)
+$(OUT)/%: ; @echo "RUN=$(RUN): no data/runs/$(RUN)/run.yml; runs are: $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))" >&2; exit 1
+endif
+
+# --- the rest ----------------------------------------------------------------------------------------
+test: $(READY)  ## run every test; RAW=<folder> adds those on real data
+	RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+	$(BIN)/python -m pytest -q tests/test_repository.py
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	PATH="$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir .
+
+bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
+	$(BIN)/python benchmarks/aggregation.py
+
+figures:  ## copy the figures and tables of RUN that README.md shows to figures/
+	@mkdir -p figures
+	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do [ ! -e "$$f" ] || cp "$$f" figures/$(RUN)-$$(basename $$f); done; ls figures
+
+lock:  ## write requirements.lock anew from pyproject.toml
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet '.[dev]'
+	{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze | grep -v -e '^ai4land' | sed 's/+cpu//'; } > build/requirements.lock
+	mv build/requirements.lock requirements.lock
+
+clean:  ## remove what was made for RUN; raw data stay
+	rm -rf $(OUT) data/processed/$(RUN)
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+	@echo "  RUN=<run>  one of: $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))   RAW=<folder>  where raw files are"
+
+.PHONY: all test lint lab bench figures lock clean help

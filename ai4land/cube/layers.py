@@ -1,0 +1,99 @@
+"""The layers of one region, from the inputs on their own grids to the cube's cells."""
+
+import numpy as np
+import xarray as xr
+
+from ai4land.grid import COARSE_CELLS, Grid, grid_of
+from ai4land.legend import class_codes, read_crosswalk, read_legend, recode
+from ai4land.regrid import area_mean, class_fractions, cut_around, nearest
+from ai4land.sources.elevation import derive_terrain
+
+_COARSE_RELIEF = 5  # times the cells' size: elevation coarser than that stays on its own grid
+
+
+def relief_is_coarse(elevation: xr.DataArray, grid: Grid) -> bool:
+    """Whether an elevation is so coarse that it stays on its own grid."""
+    return grid_of(elevation).dlat > _COARSE_RELIEF * grid.dlat
+
+
+def regrid_land_use(cover: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Land use of all years on the cells of a region, in the eight classes of legend ``land_use``.
+
+    Parameters
+    ----------
+    cover : xarray.DataArray, shape (time, lat, lon), uint8
+        HILDA+ codes, lazy; ``attrs["version"]`` chooses the crosswalk.
+    grid : Grid
+        Cells of about the size of the data's.
+
+    Returns
+    -------
+    xarray.DataArray, shape (time, lat, lon), uint8
+        255 is no data.
+
+    Raises
+    ------
+    ValueError
+        If a map holds a code that the version does not know.
+
+    References
+    ----------
+    Winkler et al. (2021), doi:10.1038/s41467-021-22702-2
+    """
+    version = cover.attrs["version"]
+    crosswalk = read_crosswalk(f"hilda_plus_v{version}", "land_use")
+    maps = nearest(cut_around(cover, grid), grid).load()
+    name = f"HILDA+ v{version}"
+    classes = np.stack([recode(m.to_numpy(), crosswalk, f"{name}, {int(m['time'])}") for m in maps])
+    return maps.copy(data=classes).rename("land_use")
+
+
+def coarse_fractions(land_use: xr.DataArray) -> xr.Dataset:
+    """Class fractions of blocks of 25 x 25 cells, every year, aggregated from land use itself.
+
+    Parameters
+    ----------
+    land_use : xarray.DataArray, shape (time, lat, lon), uint8
+        Blocks count from its north-west corner; 255 is no data.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``land_use_fraction`` (time, cover_class, lat, lon) float32 (1), NaN without data, and
+        ``data_area`` (time, lat, lon) float64 (m2).
+    """
+    codes = class_codes(read_legend("land_use"))
+    blocks = grid_of(land_use).blocks(COARSE_CELLS)
+    years = xr.concat([class_fractions(m, blocks, codes) for m in land_use], land_use["time"])
+    return years.rename(fraction="land_use_fraction", area="data_area")
+
+
+def regrid_terrain(elevation: xr.DataArray, grid: Grid) -> xr.Dataset:
+    """Elevation, slope and aspect on the cells: derived on the elevation's own grid, then area means.
+
+    Parameters
+    ----------
+    elevation : xarray.DataArray, shape (lat, lon), float32
+        m, in memory, with a margin around ``grid`` where the data have one.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables of `ai4land.sources.elevation.derive_terrain`; NaN where there is no elevation.
+    """
+    return xr.Dataset({name: area_mean(field, grid) for name, field in derive_terrain(elevation).items()})
+
+
+def regrid_luh2_static(static: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
+    """Static fields of LUH2 on the coarse cells of a region, area means.
+
+    Parameters
+    ----------
+    static : xarray.Dataset
+        Of `ai4land.sources.luh2.open_luh2_static`.
+    coarse : xarray.Dataset
+        Anything on the region's coarse cells.
+    """
+    blocks = grid_of(coarse)
+    fields = {n: area_mean(cut_around(f, blocks).load(), blocks) for n, f in static.items() if n != "cell_area"}
+    return xr.Dataset(fields)

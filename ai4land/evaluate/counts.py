@@ -1,0 +1,203 @@
+"""Counts and sums of one predicted map that add up over tiles, years, folds and regions.
+
+Land cells are those that carry a land class in the prior and in the observed map: all scores but the
+IoU of ocean and water are taken over them.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from ai4land.grid import Grid, block_index
+from ai4land.legend import NO_DATA, class_codes, read_legend
+
+KEYS = ["experiment", "target", "legend", "model", "split", "fold", "region", "lead", "month", "member"]
+RESOLUTIONS = (1, 2, 5, 10, 25, 50)  # side of the blocks that change is compared in, fine cells
+BINS = 15  # of confidence, for the calibration error
+LEAST_SHARE = 0.1  # a block counts for the area error where more of its cells than this are land
+
+
+def _weights(shape: tuple[int, int], grid: Grid) -> Iterator[tuple[str, np.ndarray]]:
+    yield "cells", np.ones(shape)
+    yield "km2", np.broadcast_to(grid.cell_area()[:, None] * 1e-6, shape)
+
+
+def _rows(statistic: str, weight: str, **columns: object) -> pd.DataFrame:
+    empty = {"resolution": 1, "prior": -1, "observed": -1, "simulated": -1}
+    return pd.DataFrame({"statistic": statistic, "weight": weight, **empty, **columns})
+
+
+def _three_map(statistic: str, maps: tuple, where: np.ndarray, weight: str, value: np.ndarray) -> pd.DataFrame:
+    """Cells (or km2) of every combination of prior, observed and simulated class."""
+    codes = class_codes(read_legend("land_use"))
+    n = codes.size
+    p, o, s = (np.searchsorted(codes, m[where]) for m in maps)
+    total = np.bincount((p * n + o) * n + s, weights=value[where], minlength=n**3)
+    used = np.flatnonzero(total)
+    return _rows(
+        statistic, weight, prior=codes[used // n**2], observed=codes[used // n % n], simulated=codes[used % n],
+        value=total[used],
+    )  # fmt: skip
+
+
+def _sums(keys: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys, and the sum of the values of each."""
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    return distinct, np.bincount(inverse, weights=value, minlength=distinct.size)
+
+
+def _change_in_blocks(prior: np.ndarray, observed: np.ndarray, simulated: np.ndarray, block: np.ndarray,
+                      value: np.ndarray) -> dict[str, float]:  # fmt: skip
+    """Hits, misses, wrong hits and false alarms of the gross transitions in blocks, of flat land cells.
+
+    In each block and for each class that cells leave, observed and simulated change are paired: first
+    where they reach the same class (hits), then where they do not (wrong hits); what is left over is
+    missed, or a false alarm. In blocks of one cell this is the three-map comparison itself.
+    """
+    n = 256
+
+    def transitions(to: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        moved = to != prior
+        return _sums((block[moved] * n + prior[moved]) * n + to[moved], value[moved])
+
+    (seen_at, seen), (made_at, made) = transitions(observed), transitions(simulated)
+    both, i, j = np.intersect1d(seen_at, made_at, assume_unique=True, return_indices=True)
+    hit = np.minimum(seen[i], made[j])
+    # By class left: what remains once the hits are taken off.
+    leaves, where = np.unique(np.concatenate([seen_at, made_at]) // n, return_inverse=True)
+    seen_in, made_in = where[: seen_at.size], where[seen_at.size :]
+    hits = np.bincount(seen_in[i], weights=hit, minlength=leaves.size)
+    seen_left = np.bincount(seen_in, weights=seen, minlength=leaves.size) - hits
+    made_left = np.bincount(made_in, weights=made, minlength=leaves.size) - hits
+    wrong = np.minimum(seen_left, made_left)
+    parts = {"hits": hits, "wrong_hits": wrong, "misses": seen_left - wrong, "false_alarms": made_left - wrong}
+    return {name: float(part.sum()) for name, part in parts.items()}
+
+
+def _areas_in_blocks(observed: np.ndarray, simulated: np.ndarray, block: np.ndarray, value: np.ndarray,
+                     cells: int) -> dict[str, float]:  # fmt: skip
+    """Agreement of class areas in blocks, and the sum and number of their absolute area errors."""
+    codes = class_codes(read_legend("land_use"))
+    land_codes = class_codes(read_legend("land_use"), land_only=True)
+    used, block = np.unique(block, return_inverse=True)
+    n, size = codes.size, used.size
+
+    def areas(m: np.ndarray) -> np.ndarray:
+        index = block * n + np.searchsorted(codes, m)
+        return np.bincount(index, weights=value, minlength=size * n).reshape(size, n)
+
+    seen, made = areas(observed), areas(simulated)
+    total = seen.sum(1)
+    enough = np.bincount(block, minlength=size) > LEAST_SHARE * cells**2
+    error = np.abs(made - seen)[enough][:, np.searchsorted(codes, land_codes)] / total[enough][:, None]
+    return {
+        "agreement": float(np.minimum(seen, made).sum()), "total": float(total.sum()),
+        "area_error_sum": float(error.sum()), "area_error_number": float(error.size),
+    }  # fmt: skip
+
+
+def count_maps(
+    prior: np.ndarray, observed: np.ndarray, simulated: np.ndarray, where: np.ndarray, grid: Grid,
+    lasting: np.ndarray | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Counts of one predicted map, from which `score_counts` makes every score.
+
+    Parameters
+    ----------
+    prior, observed, simulated : numpy.ndarray, shape (y, x), uint8
+        Land-use classes; 255 is no data. Change is measured against ``prior``, the true prior map.
+    where : numpy.ndarray, shape (y, x), bool
+        Cells to judge; those without data in any of the three maps are left out.
+    grid : Grid
+        The cells, for their area and their blocks.
+    lasting : numpy.ndarray, shape (y, x), uint8, optional
+        The observed map without changes that do not last (`keep_lasting`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns statistic, weight ('cells' or 'km2'), resolution (fine cells), prior, observed,
+        simulated (class codes, -1 where not used), value. Rows with equal keys add up.
+
+    Raises
+    ------
+    ValueError
+        If the three maps differ in shape.
+
+    References
+    ----------
+    Pontius et al. (2008, 2011): three-map comparison and figure of merit,
+    doi:10.1007/s00168-007-0138-2, doi:10.1080/01431161.2011.552923
+    """
+    maps = prior, observed, simulated
+    if len({m.shape for m in (*maps, where)}) != 1 or prior.shape != grid.shape:
+        raise ValueError(f"maps differ in shape: {[m.shape for m in (*maps, where)]}, grid {grid.shape}.")
+    land_codes = class_codes(read_legend("land_use"), land_only=True)
+    judged = where & (prior != NO_DATA) & (observed != NO_DATA) & (simulated != NO_DATA)
+    land = judged & np.isin(prior, land_codes) & np.isin(observed, land_codes)
+    flat = [m[land].astype(np.int64) for m in maps]
+    blocks = {cells: block_index(grid.shape, cells)[land] for cells in (RESOLUTIONS if land.any() else ())}
+    tables = []
+    for weight, value in _weights(grid.shape, grid):
+        tables.append(_three_map("joint", maps, judged, weight, value))
+        if lasting is not None:
+            kept = prior, lasting, simulated
+            tables.append(_three_map("joint_lasting", kept, land & (lasting != NO_DATA), weight, value))
+        for cells, block in blocks.items():
+            sums = _change_in_blocks(*flat, block, value[land])
+            sums |= _areas_in_blocks(*flat[1:], block, value[land], cells)
+            tables += [_rows(name, weight, resolution=cells, value=[total]) for name, total in sums.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def count_calibration(probability: np.ndarray, correct: np.ndarray, land: np.ndarray, grid: Grid) -> pd.DataFrame:
+    """Counts by bin of confidence: number, sum of confidence, number correct.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray, shape (y, x), float32
+        Probability of the predicted class (1).
+    correct, land : numpy.ndarray, shape (y, x), bool
+        Whether it was observed; cells to count.
+    grid : Grid
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `count_maps`; the bin stands in column ``resolution``.
+    """
+    p = probability[land].astype(float)
+    which = np.minimum((p * BINS).astype(int), BINS - 1)
+    tables = []
+    for weight, value in _weights(grid.shape, grid):
+        v = value[land]
+        for name, amount in (("bin_total", v), ("bin_confidence", v * p), ("bin_correct", v * correct[land])):
+            total = np.bincount(which, weights=amount, minlength=BINS)
+            tables.append(_rows(name, weight, resolution=np.arange(BINS), value=total))
+    return pd.concat(tables, ignore_index=True)
+
+
+def keep_lasting(prior: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
+    """Observed map in which only changes that last are kept; the other cells keep their prior class.
+
+    Parameters
+    ----------
+    prior : numpy.ndarray, shape (y, x), uint8
+    later : list of numpy.ndarray
+        Observed maps of the target year and of the years that follow in the direction of the steps:
+        a change lasts where all of them agree.
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), uint8
+        255 where the target year has no data.
+    """
+    stable = np.all([m == later[0] for m in later[1:]], axis=0)
+    return np.where(stable | (later[0] == NO_DATA), later[0], prior).astype(np.uint8)
+
+
+def counts_with_keys(counts: pd.DataFrame, **keys: str) -> pd.DataFrame:
+    """Counts with the key columns of a case added; missing keys are 'all'."""
+    fixed = {"target": "land_use", "legend": "land_use", "split": "test"}
+    return counts.assign(**{k: keys.get(k, fixed.get(k, "all")) for k in KEYS})

@@ -1,0 +1,7 @@
+"""Models behind one interface: fit on a split, give class probabilities for a batch, save, load."""
+
+from ai4land.models.base import Model
+from ai4land.models.baselines import CoarseMajority, KernelDensity, Persistence
+from ai4land.models.trees import Trees, mean_importance
+
+__all__ = ["CoarseMajority", "KernelDensity", "Model", "Persistence", "Trees", "mean_importance"]

@@ -1,0 +1,60 @@
+"""The interface that every model keeps."""
+
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from ai4land.legend import class_codes, read_legend
+from ai4land.samples import Batch, RegionCube, Split
+
+
+class Model(Protocol):
+    """A model of land use: what every room after this one may ask of it.
+
+    ``name`` is its entry in ``scores.csv``; ``member`` tells apart its variants, "all" where it has none.
+    """
+
+    name: str
+    member: str
+
+    def fit(self, cube: RegionCube, split: Split) -> Self:
+        """Learn from the training and validation cases of a split, and from nothing else."""
+        ...
+
+    def predict_proba(self, batch: Batch) -> np.ndarray:
+        """Class probabilities, shape (batch, class, y, x), float32; zeros where there is no data."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned to a folder."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; executes no code."""
+        ...
+
+
+def one_hot(labels: np.ndarray) -> np.ndarray:
+    """Labels as probabilities: (batch, y, x) uint8 to (batch, class, y, x) float32, zeros where 255."""
+    codes = class_codes(read_legend("land_use"))
+    return (labels[:, None] == codes[:, None, None]).astype(np.float32)
+
+
+def most_probable(probabilities: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Most probable class, lowest code on a tie.
+
+    Parameters
+    ----------
+    probabilities : numpy.ndarray, shape (class, y, x), float32
+    valid : numpy.ndarray, shape (y, x), bool
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), uint8
+        255 where not ``valid``, or where all probabilities are zero.
+    """
+    codes = class_codes(read_legend("land_use"))
+    labels = codes[probabilities.argmax(0)].astype(np.uint8)
+    return np.where(valid & (probabilities.max(0) > 0), labels, 255).astype(np.uint8)

@@ -1,0 +1,218 @@
+"""XGBoost on cells with neighbourhood features."""
+
+import json
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import xgboost
+
+from ai4land import __version__
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.base import one_hot
+from ai4land.samples import (
+    Batch, Case, RegionCube, Split, feature_matrix, feature_table, case_batch, learnable, refine_step,
+)  # fmt: skip
+
+_CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
+
+
+class Trees:
+    """Gradient-boosted trees, one set a class.
+
+    Boosting starts from the transition matrices of the training cells: with no trees the model gives each
+    cell the shares of the classes that its prior class became after so many years, so that rare classes
+    are not unlearned first; a hidden cell starts from the class fractions of its coarse cell.
+    Ocean and water are taken over from the prior map; the trees decide the cells that are land or hidden.
+
+    Parameters
+    ----------
+    rounds : int
+        Boosting rounds at most; the validation cases stop earlier.
+    rows : int
+        Cells to train on at most, drawn evenly over cases.
+    cases : int
+        Pairs of years to draw from at most.
+    depth : int
+        Largest depth of a tree.
+    learning_rate : float
+    seed : int
+    threads : int
+
+    References
+    ----------
+    Chen and Guestrin (2016), doi:10.1145/2939672.2939785
+    """
+
+    name = "xgboost"
+    member = "all"
+
+    def __init__(
+        self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,
+        learning_rate: float = 0.05, seed: int = 0, threads: int = 2,
+    ) -> None:  # fmt: skip
+        self.settings = {"rounds": rounds, "rows": rows, "cases": cases, "depth": depth,
+                         "learning_rate": learning_rate, "seed": seed, "threads": threads}  # fmt: skip
+        self.booster: xgboost.Booster | None = None
+        self.features: list[str] = []
+        self.classes: list[int] = []
+        self.transitions: dict[int, np.ndarray] = {}
+
+    def _table(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> tuple:
+        """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases."""
+        rng = np.random.default_rng([int(self.settings["seed"]), stream, split.fold or 0])
+        chosen = [cases[i] for i in np.sort(rng.permutation(len(cases))[: int(self.settings["cases"])])]
+        masks = [learnable(cube, case) for case in chosen]
+        keep = min(1.0, rows / max(sum(int(m.sum()) for m in masks), 1))
+        tables, labels, margins = [], [], []
+        for case, mask in zip(chosen, masks, strict=True):
+            where = mask & (rng.random(mask.shape) < keep) & np.isin(cube.map(case.year), self.classes)
+            batch = case_batch(cube, split, case)
+            table = feature_table(batch, where)
+            self.features = list(table)
+            tables.append(feature_matrix(table))
+            labels.append(np.searchsorted(self.classes, cube.map(case.year)[where]))
+            margins.append(self._margin(batch, where))
+        return np.concatenate(tables), np.concatenate(labels), np.concatenate(margins)
+
+    def _learn_transitions(self, cube: RegionCube, split: Split) -> None:
+        """Shares of the classes that each prior class became, by years between the maps.
+
+        Half a cell is added to every count: no change is impossible.
+        """
+        count: dict[int, np.ndarray] = {}
+        for case in split.train:
+            where = learnable(cube, case)
+            prior = cube.map(case.prior_year) if case.hidden is None else np.where(case.hidden, 255, cube.map(case.prior_year))
+            pairs = prior[where].astype(int) * 256 + cube.map(case.year)[where]
+            table = np.bincount(pairs, minlength=65536).reshape(256, 256)
+            gap = case.year - case.prior_year
+            count[gap] = count.get(gap, 0) + table
+        self.classes = [int(c) for c in np.flatnonzero(sum(count.values()).sum(0))] if count else []
+        self.transitions = {}
+        for gap, table in sorted(count.items()):
+            shares = table[:, self.classes] + 0.5
+            self.transitions[gap] = shares / shares.sum(1, keepdims=True)
+
+    def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
+        """Where boosting starts, log probabilities (cells, class): transition shares of the prior class.
+
+        A hidden cell starts from the class fractions of its finest coarse cell.
+        """
+        years = float(batch.years[0])
+        nearest = min(self.transitions, key=lambda gap: (abs(gap - years), gap))
+        prior = batch.prior[0][where]
+        shares = self.transitions[nearest][prior]
+        cells = min(batch.coarse)
+        codes = class_codes(read_legend("land_use"))
+        fraction = np.nan_to_num(batch.coarse[cells][0, 1][np.searchsorted(codes, self.classes)])
+        fine = refine_step(fraction, cells, (where.shape[0], where.shape[1]))[:, where].T + 1e-3
+        hidden = (prior == NO_DATA)[:, None]
+        return np.log(np.where(hidden, fine / fine.sum(1, keepdims=True), shares)).astype(np.float32)
+
+    def _matrix(self, x: np.ndarray, label: np.ndarray, margin: np.ndarray, ref: object) -> object:
+        return xgboost.QuantileDMatrix(x, label, base_margin=margin, ref=ref, nthread=self.settings["threads"])
+
+    def _parameters(self) -> dict[str, object]:
+        return {
+            "objective": "multi:softprob", "num_class": len(self.classes), "tree_method": "hist",
+            "max_depth": self.settings["depth"], "eta": self.settings["learning_rate"], "subsample": 0.8,
+            "colsample_bytree": 0.5, "seed": self.settings["seed"], "nthread": self.settings["threads"],
+        }  # fmt: skip
+
+    def fit(self, cube: RegionCube, split: Split) -> Self:
+        """Learn from the training cases; validation cases stop the boosting, and then, in a refit, join them.
+
+        Raises
+        ------
+        ValueError
+            If no cell can be learned from, or all have one class.
+        """
+        self._learn_transitions(cube, split)
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"{split.experiment}, region {cube.region}, fold {split.fold}: training cells hold classes "
+                f"{self.classes}, two are needed; is the region all ocean? Use a larger region or fewer folds."
+            )
+        rows, rounds = int(self.settings["rows"]), int(self.settings["rounds"])
+        train = self._matrix(*self._table(cube, split, split.train, rows, 0), None)
+        held = self._matrix(*self._table(cube, split, split.validation, rows // 4, 1), train)
+        booster = xgboost.train(
+            self._parameters(), train, rounds, evals=[(held, "validation")], early_stopping_rounds=20, verbose_eval=False
+        )
+        rounds = booster.best_iteration + 1
+        if split.refit:
+            train = self._matrix(*self._table(cube, split, split.train + split.validation, rows, 2), None)
+            self.booster = xgboost.train(self._parameters(), train, rounds)
+        else:
+            self.booster = booster[:rounds]
+        return self
+
+    def predict_proba(self, batch: Batch) -> np.ndarray:
+        """See `Model`.
+
+        Raises
+        ------
+        ValueError
+            If the batch has other features than the trees were trained on.
+        """
+        assert self.booster is not None, "fit or load the trees first"
+        codes = class_codes(read_legend("land_use"))
+        prior = batch.prior[0]
+        fixed = np.isin(prior, np.setdiff1d(codes, class_codes(read_legend("land_use"), land_only=True)))
+        out = one_hot(np.where(fixed, prior, NO_DATA)[None])
+        wanted = np.flatnonzero(batch.valid[0] & ~fixed)
+        for start in range(0, wanted.size, _CELLS_AT_ONCE):
+            where = np.zeros(prior.shape, bool)
+            where.ravel()[wanted[start : start + _CELLS_AT_ONCE]] = True
+            table = feature_table(batch, where)
+            if list(table) != self.features:
+                odd = sorted(set(table) ^ set(self.features))
+                raise ValueError(f"xgboost: features differ from those trained on: {odd}; use the same inputs.")
+            p = self.booster.inplace_predict(feature_matrix(table), base_margin=self._margin(batch, where))
+            for column, code in enumerate(self.classes):
+                out[0, np.searchsorted(codes, code)][where] = p[:, column]
+        return out
+
+    def importance(self) -> pd.Series:
+        """Share of the total gain that each feature brings, largest first."""
+        assert self.booster is not None, "fit or load the trees first"
+        gain = self.booster.get_score(importance_type="total_gain")
+        shares = pd.Series({self.features[int(k[1:])]: float(np.sum(v)) for k, v in gain.items()})
+        return (shares / shares.sum()).sort_values(ascending=False)
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.ubj``, ``transitions.npz`` and ``model.json`` (classes, features, settings)."""
+        assert self.booster is not None, "nothing to save before fit"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.booster.save_model(folder / "model.ubj")
+        about = {"model": self.name, "legend": "land_use", "classes": self.classes, "features": self.features,
+                 "settings": self.settings, "software": f"ai4land {__version__}"}  # fmt: skip
+        (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
+        np.savez_compressed(folder / "transitions.npz", **{str(gap): t for gap, t in self.transitions.items()})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another model, or one of another legend.
+        """
+        about = json.loads((folder / "model.json").read_text())
+        if about["model"] != cls.name or about["legend"] != "land_use":
+            raise ValueError(f"{folder}: holds {about['model']} of legend {about['legend']}, expected {cls.name}.")
+        model = cls(**about["settings"])
+        model.classes, model.features = about["classes"], about["features"]
+        with np.load(folder / "transitions.npz", allow_pickle=False) as stored:
+            model.transitions = {int(gap): stored[gap] for gap in stored.files}
+        model.booster = xgboost.Booster(model_file=folder / "model.ubj")
+        return model
+
+
+def mean_importance(folder: Path) -> pd.Series:
+    """Mean over the trees saved in a folder of the share of gain that each feature brings, largest first."""
+    shares = [Trees.load(path.parent).importance() for path in sorted(folder.glob("*/model.json"))]
+    return pd.concat(shares, axis=1).fillna(0).mean(axis=1).sort_values(ascending=False)

@@ -1,0 +1,65 @@
+"""Sizes, fonts and colours of every figure, and how one is saved."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+WIDTH = 18.0  # cm, two columns of a journal page
+_CM = 1 / 2.54
+# Okabe and Ito (2008): told apart by colour-blind readers.
+MODEL_COLORS = {
+    "persistence": "#000000", "coarse_majority": "#999999", "kernel_density": "#E69F00", "landscaler": "#CC79A7",
+    "xgboost": "#0072B2", "random_forest": "#56B4E9", "cnn": "#009E73", "unet": "#D55E00",
+}  # fmt: skip
+MODEL_NAMES = {
+    "persistence": "Persistence", "coarse_majority": "Coarse majority", "kernel_density": "Kernel density",
+    "landscaler": "LandScaleR", "xgboost": "XGBoost", "random_forest": "Random forest", "cnn": "CNN", "unet": "U-Net",
+}  # fmt: skip
+MEMBER_LINES = {"all": "-", "deterministic": "-", "fuzzy": "--"}
+
+mpl.rcParams.update({
+    "font.family": "sans-serif", "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "legend.fontsize": 7.5,
+    "xtick.labelsize": 7, "ytick.labelsize": 7, "axes.linewidth": 0.6, "axes.spines.top": False,
+    "axes.spines.right": False, "legend.frameon": False, "savefig.dpi": 300, "pdf.fonttype": 42,
+    "svg.hashsalt": "ai4land", "figure.constrained_layout.use": True,
+})  # fmt: skip
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Empty figure of a size in cm."""
+    return Figure(figsize=(width * _CM, height * _CM))
+
+
+def model_label(model: str, member: str) -> str:
+    """Name of a model and its member, as a legend shows it."""
+    name = MODEL_NAMES.get(model.removesuffix("+allocation"), model)
+    name += ", areas matched" if model.endswith("+allocation") else ""
+    return name if member == "all" else f"{name} ({member})"
+
+
+def add_source(figure: Figure, source: str, synthetic: bool) -> None:
+    """Note under a figure whose data it shows; synthetic data are always called so."""
+    text = ("SYNTHETIC DATA. " if synthetic else "") + f"Source: {source}"
+    figure.supxlabel(text, fontsize=6, color="#a50f15" if synthetic else "#555555", x=0.01, ha="left", wrap=True)
+
+
+def save_figure(figure: Figure, path: Path) -> list[Path]:
+    """Save as PNG (300 dpi) and PDF without time stamps.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : pathlib.Path
+        Without suffix.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
+    figure.savefig(png, metadata={"Software": None})
+    figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    return [png, pdf]

@@ -1,0 +1,148 @@
+"""Every test map of an experiment from one model or from a peer, and where they are kept."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+from ai4land.cube import regrid_land_use
+from ai4land.legend import NO_DATA, flag_attributes, read_legend
+from ai4land.models.base import Model, most_probable
+from ai4land.runs import Experiment, Run
+from ai4land.samples import RegionCube, case_batch, make_split
+from ai4land.sources import find_files, open_input
+
+Predictions = dict[tuple[str, str], xr.Dataset]  # by model and member
+
+
+def predict_experiment(
+    make_model: Callable[[], Model], cube: RegionCube, name: str, experiment: Experiment, seed: int,
+    folder: Path | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Fit a model on each split of an experiment and predict its test maps, each cell out of fold.
+
+    Parameters
+    ----------
+    make_model : callable
+        Returns a new, unfitted model.
+    cube : RegionCube
+    name : str
+        Name of the experiment.
+    experiment : Experiment
+    seed : int
+        Deals the spatial folds.
+    folder : pathlib.Path, optional
+        Where to save the fitted models, ``<folder>/<experiment>[-<fold>]``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``land_use`` (time, lat, lon) uint8, 255 without data, and ``confidence`` (time, lat, lon) float32,
+        the probability of that class (1); attributes ``model``, ``member``.
+    """
+    shape = (len(experiment.targets), *cube.grid.shape)
+    labels, confidence = np.full(shape, NO_DATA, np.uint8), np.zeros(shape, np.float32)
+    folds: list[int | None] = list(range(experiment.folds)) or [None]
+    model = make_model()
+    title = f"{name}: {model.name}" + ("" if model.member == "all" else f" {model.member}")
+    with tqdm(total=len(folds) * shape[0], desc=title, unit="map", mininterval=1) as bar:
+        for fold in folds:
+            split = make_split(name, experiment, cube, fold, seed)
+            model = make_model().fit(cube, split)
+            if folder is not None:
+                model.save(folder / (name if fold is None else f"{name}-fold{fold}"))
+            for number, case in enumerate(split.test):
+                batch = case_batch(cube, split, case)
+                probability = model.predict_proba(batch)[0]
+                where = np.ones(cube.grid.shape, bool) if case.where is None else case.where
+                labels[number][where] = most_probable(probability, batch.valid[0])[where]
+                confidence[number][where] = probability.max(0)[where]
+                bar.update()
+    return _as_dataset(cube, experiment, labels, confidence, model.name, model.member)
+
+
+def _as_dataset(
+    cube: RegionCube, experiment: Experiment, labels: np.ndarray, confidence: np.ndarray | None, model: str, member: str
+) -> xr.Dataset:
+    dims = ("time", "lat", "lon")
+    attrs = {"long_name": "predicted land use", "comment": "255 is no data", **flag_attributes(read_legend("land_use"))}
+    data = {"land_use": (dims, labels, attrs)}
+    if confidence is not None:
+        about = {"long_name": "probability of the predicted class", "units": "1"}
+        data["confidence"] = (dims, confidence, about)
+    time = ("time", np.array(experiment.targets, np.int16), {"long_name": "calendar year"})
+    return xr.Dataset(data, {"time": time, **cube.grid.coords()}, {"model": model, "member": member})
+
+
+def adopt_maps(cube: RegionCube, experiment: Experiment, maps: xr.DataArray, model: str, member: str) -> xr.Dataset:
+    """A peer's maps, on the same cells, in the form of `predict_experiment`.
+
+    Parameters
+    ----------
+    maps : xarray.DataArray, shape (time, lat, lon), uint8
+        Land-use classes on the region's grid.
+    """
+    return _as_dataset(cube, experiment, maps.sel(time=experiment.targets).to_numpy(), None, model, member)
+
+
+def save_predictions(path: Path, group: str, predictions: xr.Dataset) -> None:
+    """Write one model's maps to a group of a region's store, one chunk a year."""
+    chunks = {n: {"chunks": (1, *v.shape[1:])} for n, v in predictions.data_vars.items()}
+    predictions.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False, encoding=chunks)
+
+def predict_all(
+    models: dict[str, Callable[[], Model]], cube: RegionCube, run: Run, store: Path, folders: dict[str, Path]
+) -> dict[str, Predictions]:
+    """Test maps of every model in every experiment of a run; saved as they are made.
+
+    Parameters
+    ----------
+    models : dict of str to callable
+        Group name in the store to a maker of new models.
+    cube : RegionCube
+    run : Run
+    store : pathlib.Path
+        Zarr store of the region's predictions; an older one is replaced.
+    folders : dict of str to pathlib.Path
+        Where to save fitted models, by group name.
+
+    Returns
+    -------
+    dict of str to dict
+        By experiment, then by (model, member).
+    """
+    shutil.rmtree(store, ignore_errors=True)
+    made: dict[str, Predictions] = {}
+    for name, experiment in run.experiments.items():
+        made[name] = {}
+        for group, make_model in models.items():
+            maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group))
+            save_predictions(store, f"{name}/{group}", maps)
+            made[name][maps.attrs["model"], maps.attrs["member"]] = maps
+    return made
+
+
+def read_predictions(store: Path, name: str) -> Predictions:
+    """Saved test maps of one experiment, lazy, by (model, member)."""
+    groups = sorted(p.name for p in (store / name).iterdir() if p.is_dir())
+    opened = [
+        xr.open_zarr(store, group=f"{name}/{g}", consolidated=False, mask_and_scale=False, chunks={}) for g in groups
+    ]
+    return {(d.attrs["model"], d.attrs["member"]): d for d in opened}
+
+
+def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
+    """A peer's published maps on the region's cells, for every experiment; empty where the run names none."""
+    if run.inputs.peers is None:
+        return {}
+    files = find_files(run.inputs.peers, raw)
+    adopted: dict[str, Predictions] = {name: {} for name in run.experiments}
+    for file in files:
+        maps = regrid_land_use(open_input([file]), cube.grid)
+        for name, experiment in run.experiments.items():
+            key = file.dataset.split("_")[0], file.keys["member"]
+            adopted[name][key] = adopt_maps(cube, experiment, maps, *key)
+    return adopted

@@ -1,0 +1,179 @@
+"""What a model may see: splits by year and by spatial block.
+
+No test label enters a split's training or validation cases. In a spatial split with a hidden prior,
+the maps inside held-out blocks are hidden as input too, with a buffer of the receptive field.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ai4land.grid import block_index
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.runs import Experiment
+from ai4land.samples.arrays import Batch, RegionCube, make_batch
+from ai4land.samples.tables import RADII
+
+BUFFER = max(RADII)  # fine cells: the receptive field of the neighbourhood features
+
+
+@dataclass(frozen=True)
+class Case:
+    """Predict the map of ``year`` from the map of ``prior_year``.
+
+    Parameters
+    ----------
+    prior_year, year : int
+    where : numpy.ndarray, shape (y, x), bool, optional
+        Learn or judge in these cells only; everywhere where absent.
+    hidden : numpy.ndarray, shape (y, x), bool, optional
+        Cells whose prior class is hidden.
+    """
+
+    prior_year: int
+    year: int
+    where: np.ndarray | None = None
+    hidden: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training, validation and test cases of one experiment (and one of its folds).
+
+    ``refit`` says that a model may learn from the validation cases too once they have stopped it: in a
+    spatial split, where they are one more fold; never in a split by years, where they are held out.
+    ``statics`` says whether static layers are an input.
+    """
+
+    experiment: str
+    coarse_cells: tuple[int, ...]
+    fold: int | None
+    train: list[Case]
+    validation: list[Case]
+    test: list[Case]
+    refit: bool = False
+    statics: bool = True
+
+
+def learnable(cube: RegionCube, case: Case) -> np.ndarray:
+    """Cells of a case with a label worth learning: data in both maps, land in both unless hidden.
+
+    Ocean and water are taken over from the prior map, so a visible one teaches nothing.
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), bool
+    """
+    land = class_codes(read_legend("land_use"), land_only=True)
+    prior, observed = cube.map(case.prior_year), cube.map(case.year)
+    cells = np.isin(prior, land) & np.isin(observed, land)
+    if case.hidden is not None:
+        cells |= case.hidden & (prior != NO_DATA) & (observed != NO_DATA)
+    return cells if case.where is None else cells & case.where
+
+
+def deal_folds(valid: np.ndarray, cells: int, folds: int, seed: int) -> np.ndarray:
+    """Spatial fold of each cell: square blocks dealt at random, in equal numbers, to the folds.
+
+    Parameters
+    ----------
+    valid : numpy.ndarray, shape (y, x), bool
+        Cells that count; blocks without any are not dealt.
+    cells : int
+        Side of a block, fine cells, from the north-west corner.
+    folds : int
+    seed : int
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), int8
+        0 to ``folds - 1``; -1 in blocks without valid cells.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer blocks than folds.
+    """
+    shape = (valid.shape[0], valid.shape[1])
+    blocks = block_index(shape, cells)
+    used = np.unique(blocks[valid])
+    if used.size < folds:
+        raise ValueError(
+            f"{used.size} blocks of {cells} x {cells} cells with data cannot fill {folds} folds; "
+            "use fewer folds or smaller blocks (fold_cells)."
+        )
+    fold = np.full(blocks.max() + 1, -1, np.int8)
+    fold[np.random.default_rng(seed).permutation(used)] = np.arange(used.size) % folds
+    return fold[blocks]
+
+
+def _dilated(mask: np.ndarray, cells: int) -> np.ndarray:
+    return ndimage.maximum_filter(mask, 2 * cells + 1, mode="constant", cval=0)
+
+
+def _spatial_split(name: str, experiment: Experiment, cube: RegionCube, fold: int, seed: int) -> Split:
+    prior = cube.map(experiment.start)
+    folds = deal_folds(prior != NO_DATA, experiment.fold_cells, experiment.folds, seed)
+    here = folds == fold
+    test_hidden = _dilated(here, BUFFER)
+
+    def cases(*of: int) -> list[Case]:
+        """Cases that learn from some folds; where priors are hidden, each in its turn is hidden like the test fold."""
+        if not experiment.hide_prior:
+            return [Case(experiment.start, year, np.isin(folds, of)) for year in experiment.targets]
+        masks = [(folds == k, _dilated(here | (folds == k), BUFFER)) for k in of]
+        seen = [(where if fold in of else where & ~test_hidden, hidden) for where, hidden in masks]
+        return [Case(experiment.start, year, where, hidden) for year in experiment.targets for where, hidden in seen]
+
+    stopping = (fold + 1) % experiment.folds
+    train = cases(*(k for k in range(experiment.folds) if k not in (fold, stopping)))
+    return Split(name, experiment.coarse_cells, fold, train, cases(stopping), cases(fold), True, experiment.statics)
+
+
+def _year_cases(prior_years: range, years: range, longest: int) -> list[Case]:
+    return [
+        Case(y + sign * gap, y) for y in years for gap in range(1, longest + 1) for sign in (-1, 1)
+        if y + sign * gap in prior_years
+    ]  # fmt: skip
+
+
+def _year_split(name: str, experiment: Experiment) -> Split:
+    assert experiment.train and experiment.validation
+    train = range(experiment.train[0], experiment.train[1] + 1)
+    held = range(experiment.validation[0], experiment.validation[1] + 1)
+    both = range(min(train[0], held[0]), max(train[-1], held[-1]) + 1)
+    longest = max(abs(year - experiment.start) for year in experiment.targets)
+    forward = experiment.targets[0] > experiment.start
+    # Validation asks the test's question: steps in the test's direction, into years not trained on.
+    asked = [c for c in _year_cases(both, held, longest) if (c.year > c.prior_year) == forward]
+    test = [Case(experiment.start, y) for y in experiment.targets]
+    return Split(name, experiment.coarse_cells, None, _year_cases(train, train, longest), asked, test,
+                 statics=experiment.statics)  # fmt: skip
+
+
+def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | None, seed: int) -> Split:
+    """Cases that an experiment trains on, stops by, and is judged on.
+
+    Parameters
+    ----------
+    name : str
+        Name of the experiment.
+    experiment : Experiment
+    cube : RegionCube
+    fold : int, optional
+        Which spatial fold is held out; None for a split by years.
+    seed : int
+
+    Returns
+    -------
+    Split
+    """
+    if fold is None:
+        return _year_split(name, experiment)
+    return _spatial_split(name, experiment, cube, fold, seed)
+
+
+def case_batch(cube: RegionCube, split: Split, case: Case) -> Batch:
+    """Inputs of one case as its split allows them."""
+    return make_batch(cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics)

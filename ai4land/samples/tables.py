@@ -1,0 +1,74 @@
+"""Tables of cells and features for trees: what is at a cell, around it, and in its coarse cell."""
+
+import numpy as np
+from scipy import ndimage
+
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.samples.arrays import Batch, refine_step
+
+RADII = (1, 2, 4, 8, 16)  # fine cells: densities of a class in boxes of 3 to 33 cells
+
+
+def class_densities(prior: np.ndarray, radius: int, codes: np.ndarray) -> np.ndarray:
+    """Share of each class among the visible cells of a box around each cell, itself included.
+
+    Parameters
+    ----------
+    prior : numpy.ndarray, shape (y, x), uint8
+        255 is hidden or no data.
+    radius : int
+        Half side of the box, cells: the box is ``2 * radius + 1`` wide.
+    codes : numpy.ndarray, shape (class,)
+
+    Returns
+    -------
+    numpy.ndarray, shape (class, y, x), float32
+        Shares (1); 0 where the box holds no visible cell.
+    """
+    size = 2 * radius + 1
+
+    def box(mask: np.ndarray) -> np.ndarray:
+        # Sums of ones in float64 are exact; running sums in float32 are not.
+        return ndimage.uniform_filter(mask.astype(float), size, mode="constant") * size**2
+
+    visible = np.maximum(np.rint(box(prior != NO_DATA)), 1)
+    return np.stack([np.rint(box(prior == code)) / visible for code in codes]).astype(np.float32)
+
+
+def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
+    """Features of the wanted cells of a batch of one.
+
+    Parameters
+    ----------
+    batch : Batch
+    where : numpy.ndarray, shape (y, x), bool
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (cells,), float32
+        ``prior_<class>`` and ``hidden`` (0 or 1); ``density_<radius>_<class>`` (1);
+        ``coarse_<cells>_<class>`` and ``coarse_change_<cells>_<class>`` (1); every static under its
+        name; ``years``.
+    """
+    legend = read_legend("land_use")
+    codes, shape = class_codes(legend), (where.shape[0], where.shape[1])
+    names = dict(zip(legend["code"], legend["name"], strict=True))
+    prior = batch.prior[0]
+    table = {f"prior_{names[c]}": (prior == c)[where].astype(np.float32) for c in codes}
+    table["hidden"] = (prior == NO_DATA)[where].astype(np.float32)
+    for radius in RADII:
+        density = class_densities(prior, radius, codes)
+        table |= {f"density_{radius}_{names[c]}": d[where] for c, d in zip(codes, density, strict=True)}
+    for cells, pair in batch.coarse.items():
+        before, after = refine_step(pair[0], cells, shape)
+        for number, code in enumerate(codes):
+            table[f"coarse_{cells}_{names[code]}"] = after[number][where]
+            table[f"coarse_change_{cells}_{names[code]}"] = (after - before)[number][where]
+    table |= {name: values[where].astype(np.float32) for name, values in batch.static.items()}
+    table["years"] = np.full(int(where.sum()), batch.years[0], np.float32)
+    return table
+
+
+def feature_matrix(table: dict[str, np.ndarray]) -> np.ndarray:
+    """Columns of a feature table side by side, shape (cells, features), float32."""
+    return np.stack(list(table.values()), axis=1)
