@@ -46,14 +46,14 @@ all: $(OUT)/08-figures.ipynb  ## run the whole paper for RUN (tiny, uk, crete): 
 
 $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
-$(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid)
-	$(call execute,-r region $*)
-$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples models predict) $(call knobs,04-train-trees)
-	$(call execute,-r region $*)
-$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,04-train-trees) $(BASE) $(call py,evaluate) data/claims.csv $(call knobs,05-evaluate)
+$(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
+	$(call execute,-r region $* -r raw $(abspath $(RAW)))
+$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples models predict) $(call knobs,04-train-trees) | $(READY)
+	$(call execute,-r region $* -r raw $(abspath $(RAW)))
+$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,04-train-trees) $(BASE) $(call py,evaluate) data/claims.csv $(call knobs,05-evaluate) | $(READY)
 	$(call execute)
-$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(BASE) $(call py,plot samples cube) $(call knobs,08-figures)
-	$(call execute)
+$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(BASE) $(call py,plot samples cube) $(call knobs,08-figures) | $(READY)
+	$(call execute,-r raw $(abspath $(RAW)))
 
 ifeq ($(wildcard data/runs/$(RUN)/run.yml),)
 $(OUT)/%: ; @echo "RUN=$(RUN): no data/runs/$(RUN)/run.yml; runs are: $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))" >&2; exit 1
@@ -76,9 +76,10 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/aggregation.py
 
-figures:  ## copy the figures and tables of RUN that README.md shows to figures/
-	@mkdir -p figures
-	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do [ ! -e "$$f" ] || cp "$$f" figures/$(RUN)-$$(basename $$f); done; ls figures
+figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
+	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do cp "$$f" figures/$(RUN)-$$(basename $$f); done
+	@[ $(RUN) != uk ] || $(BIN)/python figures/readme_table.py
+	@ls figures
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet '.[dev]'

@@ -16,8 +16,8 @@ def check_area_conserved(before: float, after: float, what: str, rtol: float = 1
 def check_fractions_sum_to_one(fractions: xr.DataArray, dim: str, atol: float = 1e-5) -> None:
     """Raise ValueError unless fractions (1) are >= 0 and sum to 1 over ``dim`` wherever they are not NaN."""
     total = fractions.sum(dim, skipna=False)
-    worst = float(np.abs(total - 1).max(skipna=True))
-    least = float(fractions.min(skipna=True))
+    worst = float(np.nanmax(np.abs(total.to_numpy() - 1)))
+    least = float(np.nanmin(fractions.to_numpy()))
     if worst > atol or least < 0:
         raise ValueError(f"{fractions.name}: sum over {dim} is off 1 by {worst:.2e}, least value {least:.2e}.")
 

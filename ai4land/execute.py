@@ -70,6 +70,7 @@ def main() -> int:
     step = "/".join(arguments.output.with_suffix("").parts[-2:])
     # One kernel must not take the threads of another: results and -j stay independent.
     os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads stall a second job on the same cores
     try:
         knobs = read_knobs(arguments.file)
         check_parameters(arguments.notebook, knobs, str(arguments.file))
@@ -78,10 +79,16 @@ def main() -> int:
         execute(arguments.notebook, arguments.output, {**knobs, **dict(arguments.raw)})
     except PapermillExecutionError as error:
         print(f"{step}: FAILED in cell {error.exec_count}: {error.ename}: {error.evalue}", file=sys.stderr)
-        print(f"{step}: the cell's output is in {arguments.output.with_suffix('.running.ipynb')}", file=sys.stderr)
+        print(
+            f"{step}: the cell's output is in {arguments.output.with_suffix('.running.ipynb')}",
+            file=sys.stderr,
+        )
         return 1
     except DeadKernelError:
-        print(f"{step}: FAILED: the kernel was killed; out of memory? Run make again to continue.", file=sys.stderr)
+        print(
+            f"{step}: FAILED: the kernel was killed; out of memory? Run make again to continue.",
+            file=sys.stderr,
+        )
         return 1
     except (ValueError, FileNotFoundError, yaml.YAMLError) as error:
         print(f"{step}: FAILED: {error}", file=sys.stderr)

@@ -4,12 +4,16 @@ Which method suits which field: classes to a coarser grid -> `class_fractions`, 
 a quantity to a coarser grid -> `area_mean`; classes to a grid of about the same cell -> `nearest`.
 """
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import xarray as xr
 from scipy import sparse
 
 from ai4land.grid import EARTH_RADIUS, Grid, grid_of
 from ai4land.legend import NO_DATA, check_codes
+
+Planes = Callable[[slice], Iterator[tuple[int, np.ndarray]]]
 
 _BAND = 64  # target rows in work at a time: bounds memory, whatever the window
 
@@ -45,7 +49,7 @@ def overlap_weights(source: Grid, target: Grid) -> tuple[sparse.csr_matrix, spar
     return rows, cols
 
 
-def _aggregate(by_row: sparse.csr_matrix, by_col: sparse.csr_matrix, planes, count: int) -> np.ndarray:
+def _aggregate(by_row: sparse.csr_matrix, by_col: sparse.csr_matrix, planes: Planes, count: int) -> np.ndarray:
     """Sum ``planes(rows)``, an iterable of ``count`` float32 source planes, over the target cells."""
     out = np.zeros((count, by_row.shape[0], by_col.shape[0]), np.float32)
     by_row, by_col = by_row.astype(np.float32), by_col.astype(np.float32)
@@ -89,9 +93,9 @@ def class_fractions(cover: xr.DataArray, target: Grid, codes: np.ndarray) -> xr.
     """
 
     values = cover.to_numpy()
-    check_codes(values, np.append(codes, NO_DATA), cover.name or "cover", "the legend")
+    check_codes(values, np.append(codes, NO_DATA), str(cover.name or "cover"), "the legend")
 
-    def planes(rows: slice):
+    def planes(rows: slice) -> Iterator[tuple[int, np.ndarray]]:
         part = values[rows]
         for number, code in enumerate(codes):
             hit = part == code
@@ -146,7 +150,7 @@ def area_mean(field: xr.DataArray, target: Grid) -> xr.DataArray:
     """
     values = field.to_numpy()
 
-    def planes(rows: slice):
+    def planes(rows: slice) -> Iterator[tuple[int, np.ndarray]]:
         part = np.asarray(values[rows], np.float32)
         valid = np.isfinite(part)
         yield 0, np.where(valid, part, 0).astype(np.float32)

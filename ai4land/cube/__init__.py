@@ -1,7 +1,11 @@
 """One Zarr v3 store a run: its cells, its layers, and how regions write into it."""
 
 from ai4land.cube.layers import (
-    coarse_fractions, regrid_land_use, regrid_luh2_static, regrid_terrain, relief_is_coarse,
+    coarse_fractions,
+    regrid_land_use,
+    regrid_luh2_static,
+    regrid_terrain,
+    relief_is_coarse,
 )  # fmt: skip
 from ai4land.cube.layout import Layout, plan_layout
 from ai4land.cube.store import create_cube, has_relief, open_cube, write_region, write_relief

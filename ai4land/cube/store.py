@@ -48,6 +48,33 @@ def _template(shape: dict[str, int], chunk: tuple[int, int], fields: dict) -> xr
     return xr.Dataset(arrays)
 
 
+def _fine_fields(coarse_relief: bool) -> dict:
+    maps, cells = ("time", "lat", "lon"), ("lat", "lon")
+    cover = {"long_name": "land use", "comment": "255 is no data", **flag_attributes(read_legend("land_use"))}
+    zones = {"long_name": "Koeppen-Geiger climate zone", **flag_attributes(read_legend("koppen_geiger"))}
+    fields = {"land_use": (maps, "uint8", NO_DATA, cover), "koppen": (cells, "uint8", 0, zones)}
+    if coarse_relief:
+        return fields
+    relief = {n: (cells, "float32", np.nan, {"long_name": t, "units": u}) for n, (t, u) in _FINE_STATIC.items()}
+    return fields | relief
+
+
+def _coarse_fields(luh2_static: bool) -> dict:
+    share = {"long_name": "area fraction of the class among cells with data", "units": "1",
+             "comment": "aggregated from land_use itself (perfect coarse)"}  # fmt: skip
+    area = {"long_name": "area of the cells with data", "units": "m2"}
+    fields = {
+        "land_use_fraction": (("time", "cover_class", "lat", "lon"), "float32", np.nan, share),
+        "data_area": (("time", "lat", "lon"), "float64", 0.0, area),
+    }
+    if not luh2_static:
+        return fields
+    static = {
+        n: (("lat", "lon"), "float32", np.nan, {"long_name": t, "units": u}) for n, (t, u) in _COARSE_STATIC.items()
+    }
+    return fields | static
+
+
 def create_cube(path: Path, run: Run, layout: Layout, files: pd.DataFrame, coarse_relief: bool) -> None:
     """Allocate the empty cube of a run, all years; an older one is replaced.
 
@@ -62,40 +89,20 @@ def create_cube(path: Path, run: Run, layout: Layout, files: pd.DataFrame, coars
     coarse_relief : bool
         Whether elevation stays on its own coarse grid (`write_relief`) instead of the fine one.
     """
-    legend = read_legend("land_use")
-    codes = class_codes(legend)
+    codes = class_codes(read_legend("land_use"))
     years = np.array(run.map_years, np.int16)
-    shape = {"time": years.size, "lat": layout.grid.rows, "lon": layout.grid.cols}
-    maps, cells = ("time", "lat", "lon"), ("lat", "lon")
-    fine = {
-        "land_use": (maps, "uint8", NO_DATA, {"long_name": "land use", "comment": "255 is no data",
-                                              **flag_attributes(legend)}),
-        "koppen": (cells, "uint8", 0, {"long_name": "Koeppen-Geiger climate zone",
-                                       **flag_attributes(read_legend("koppen_geiger"))}),
-    }  # fmt: skip
-    if not coarse_relief:
-        fine |= {n: (cells, "float32", np.nan, {"long_name": t, "units": u}) for n, (t, u) in _FINE_STATIC.items()}
-    coarse = {
-        "land_use_fraction": (("time", "cover_class", "lat", "lon"), "float32", np.nan,
-                              {"long_name": "area fraction of the class among cells with data", "units": "1",
-                               "comment": "aggregated from land_use itself (perfect coarse)"}),
-        "data_area": (maps, "float64", 0.0, {"long_name": "area of the cells with data", "units": "m2"}),
-    }  # fmt: skip
-    if run.inputs.luh2_static:
-        coarse |= {n: (cells, "float32", np.nan, {"long_name": t, "units": u}) for n, (t, u) in _COARSE_STATIC.items()}
-    blocks = layout.grid.blocks(COARSE_CELLS)
-    chunk = layout.chunk
-    coarse_chunk = tuple(-(-c // COARSE_CELLS) for c in chunk)
     time = xr.Variable("time", years, {"long_name": "calendar year"})
+    chunk = layout.chunk
+    coarse_chunk = -(-chunk[0] // COARSE_CELLS), -(-chunk[1] // COARSE_CELLS)
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for group, fields, grid, size in (
-        ("fine", fine, layout.grid, chunk),
-        ("coarse", coarse, blocks, (coarse_chunk[0], coarse_chunk[1])),
-    ):
-        dims = shape | {"lat": grid.rows, "lon": grid.cols, "cover_class": codes.size}
-        coords = {"time": time, **grid.coords()} | ({"cover_class": codes} if group == "coarse" else {})
-        template = _template(dims, size, fields).assign_coords(coords)
+    for group, fields, grid, size, more in (
+        ("fine", _fine_fields(coarse_relief), layout.grid, chunk, {}),
+        ("coarse", _coarse_fields(run.inputs.luh2_static is not None), layout.grid.blocks(COARSE_CELLS), coarse_chunk,
+         {"cover_class": codes}),
+    ):  # fmt: skip
+        dims = {"time": years.size, "lat": grid.rows, "lon": grid.cols, "cover_class": codes.size}
+        template = _template(dims, size, fields).assign_coords({"time": time, **grid.coords(), **more})
         template.to_zarr(partial, group=group, mode="a", compute=False, zarr_format=3, consolidated=False)
     inputs = files[["role", "dataset", "file", "bytes", "sha256", "licence", "doi"]].to_dict("records")
     zarr.open_group(partial, mode="a").update_attributes({
@@ -125,7 +132,7 @@ def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice
         region["time"] = slice(first, first + fields.sizes["time"])
         if not np.array_equal(have[region["time"]], fields["time"].to_numpy()):
             raise ValueError(f"{path}/{group}: years {fields['time'].to_numpy()} are not consecutive ones of {have}.")
-    bare = fields.drop_vars(list(fields.coords))
+    bare = fields.drop_vars(list(fields.coords)).load()  # whole chunks in one write: nothing to race
     for name in bare.variables:
         bare[name].encoding = {}
         bare[name].attrs = {}

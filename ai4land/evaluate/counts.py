@@ -62,7 +62,7 @@ def _change_in_blocks(prior: np.ndarray, observed: np.ndarray, simulated: np.nda
         return _sums((block[moved] * n + prior[moved]) * n + to[moved], value[moved])
 
     (seen_at, seen), (made_at, made) = transitions(observed), transitions(simulated)
-    both, i, j = np.intersect1d(seen_at, made_at, assume_unique=True, return_indices=True)
+    _, i, j = np.intersect1d(seen_at, made_at, assume_unique=True, return_indices=True)
     hit = np.minimum(seen[i], made[j])
     # By class left: what remains once the hits are taken off.
     leaves, where = np.unique(np.concatenate([seen_at, made_at]) // n, return_inverse=True)
@@ -71,7 +71,12 @@ def _change_in_blocks(prior: np.ndarray, observed: np.ndarray, simulated: np.nda
     seen_left = np.bincount(seen_in, weights=seen, minlength=leaves.size) - hits
     made_left = np.bincount(made_in, weights=made, minlength=leaves.size) - hits
     wrong = np.minimum(seen_left, made_left)
-    parts = {"hits": hits, "wrong_hits": wrong, "misses": seen_left - wrong, "false_alarms": made_left - wrong}
+    parts = {
+        "hits": hits,
+        "wrong_hits": wrong,
+        "misses": seen_left - wrong,
+        "false_alarms": made_left - wrong,
+    }
     return {name: float(part.sum()) for name, part in parts.items()}
 
 
@@ -136,7 +141,7 @@ def count_maps(
     land_codes = class_codes(read_legend("land_use"), land_only=True)
     judged = where & (prior != NO_DATA) & (observed != NO_DATA) & (simulated != NO_DATA)
     land = judged & np.isin(prior, land_codes) & np.isin(observed, land_codes)
-    flat = [m[land].astype(np.int64) for m in maps]
+    p, o, s = (m[land].astype(np.int64) for m in maps)
     blocks = {cells: block_index(grid.shape, cells)[land] for cells in (RESOLUTIONS if land.any() else ())}
     tables = []
     for weight, value in _weights(grid.shape, grid):
@@ -145,8 +150,8 @@ def count_maps(
             kept = prior, lasting, simulated
             tables.append(_three_map("joint_lasting", kept, land & (lasting != NO_DATA), weight, value))
         for cells, block in blocks.items():
-            sums = _change_in_blocks(*flat, block, value[land])
-            sums |= _areas_in_blocks(*flat[1:], block, value[land], cells)
+            sums = _change_in_blocks(p, o, s, block, value[land])
+            sums |= _areas_in_blocks(o, s, block, value[land], cells)
             tables += [_rows(name, weight, resolution=cells, value=[total]) for name, total in sums.items()]
     return pd.concat(tables, ignore_index=True)
 

@@ -8,7 +8,16 @@ from ai4land.evaluate.counts import KEYS
 from ai4land.evaluate.scores import score_counts
 from ai4land.runs import Run
 
-_ORDER = ["persistence", "coarse_majority", "kernel_density", "landscaler", "random_forest", "xgboost", "cnn", "unet"]
+_ORDER = [
+    "persistence",
+    "coarse_majority",
+    "kernel_density",
+    "landscaler",
+    "random_forest",
+    "xgboost",
+    "cnn",
+    "unet",
+]
 
 
 def pool_counts(counts: pd.DataFrame, leads: dict[str, list[int]]) -> pd.DataFrame:
@@ -111,7 +120,9 @@ def read_counts(folder: Path, run: Run) -> pd.DataFrame:
     for region in run.regions:
         paths = sorted((folder / region).glob("counts-*.csv"))
         if not paths:
-            raise FileNotFoundError(f"region {region}: no counts-*.csv in {folder / region}; run 04-train-trees for it.")
+            raise FileNotFoundError(
+                f"region {region}: no counts-*.csv in {folder / region}; run 04-train-trees for it."
+            )
         tables += [pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(KEYS, str)) for path in paths]
     return pd.concat(tables, ignore_index=True)
 
@@ -134,7 +145,9 @@ def beside_claims(scores: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
 def check_reproduced(table: pd.DataFrame) -> None:
     """Raise ValueError unless every claim of kind 'reproduced' is met to its last published digit."""
     claims = table[table["kind"] == "reproduced"]
-    off = claims[[round(o, int(d)) != v for o, d, v in zip(claims["ours"], claims["digits"], claims["value"], strict=True)]]
+    off = claims[
+        [round(o, int(d)) != v for o, d, v in zip(claims["ours"], claims["digits"], claims["value"], strict=True)]
+    ]
     if len(off):
         shown = off[["model", "member", "metric", "value", "ours"]].to_dict("records")
         raise ValueError(f"published baselines are not reproduced: {shown}; the cells or the metric differ.")

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from scipy import ndimage
 
 from ai4land.grid import block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import most_probable, one_hot
-from ai4land.samples import Batch, RegionCube, Split, refine_step
+from ai4land.samples import Batch, RegionCube, Split, kernel_density, refine_step
 
 
 class _Untrained:
@@ -61,31 +60,6 @@ def _filled(batch: Batch) -> np.ndarray:
     prior = batch.prior[0]
     filler = most_probable(CoarseMajority().predict_proba(batch)[0], batch.valid[0])
     return np.where(prior == NO_DATA, filler, prior).astype(np.uint8)
-
-
-def kernel_density(labels: np.ndarray, code: int, radius: int) -> np.ndarray:
-    """Kernel density of one class: the mean over the neighbours of presence / squared distance.
-
-    Parameters
-    ----------
-    labels : numpy.ndarray, shape (y, x), uint8
-    code : int
-    radius : int
-        Half side of the square neighbourhood, cells; the cell itself is left out.
-
-    Returns
-    -------
-    numpy.ndarray, shape (y, x), float64
-        Densities (cells-2).
-
-    References
-    ----------
-    Le Page et al. (2016), doi:10.5194/gmd-9-3055-2016; LandScaleR's ``kernelDensities``.
-    """
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    square = (y**2 + x**2).astype(float)
-    square[radius, radius] = np.inf
-    return ndimage.correlate((labels == code).astype(float), 1 / square / (square.size - 1), mode="constant")
 
 
 class KernelDensity(_Untrained):

@@ -12,10 +12,21 @@ from ai4land import __version__
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
 from ai4land.samples import (
-    Batch, Case, RegionCube, Split, feature_matrix, feature_table, case_batch, learnable, refine_step,
+    Batch,
+    Case,
+    RegionCube,
+    Split,
+    case_batch,
+    feature_matrix,
+    feature_table,
+    learnable,
+    refine_step,
 )  # fmt: skip
 
 _CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
+
+
+Table = tuple[np.ndarray, np.ndarray, np.ndarray]  # features, labels, margins
 
 
 class Trees:
@@ -50,7 +61,7 @@ class Trees:
 
     def __init__(
         self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,
-        learning_rate: float = 0.05, seed: int = 0, threads: int = 2,
+        learning_rate: float = 0.1, seed: int = 0, threads: int = 2,
     ) -> None:  # fmt: skip
         self.settings = {"rounds": rounds, "rows": rows, "cases": cases, "depth": depth,
                          "learning_rate": learning_rate, "seed": seed, "threads": threads}  # fmt: skip
@@ -59,7 +70,7 @@ class Trees:
         self.classes: list[int] = []
         self.transitions: dict[int, np.ndarray] = {}
 
-    def _table(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> tuple:
+    def _table(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> Table:
         """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases."""
         rng = np.random.default_rng([int(self.settings["seed"]), stream, split.fold or 0])
         chosen = [cases[i] for i in np.sort(rng.permutation(len(cases))[: int(self.settings["cases"])])]
@@ -84,12 +95,16 @@ class Trees:
         count: dict[int, np.ndarray] = {}
         for case in split.train:
             where = learnable(cube, case)
-            prior = cube.map(case.prior_year) if case.hidden is None else np.where(case.hidden, 255, cube.map(case.prior_year))
+            prior = (
+                cube.map(case.prior_year)
+                if case.hidden is None
+                else np.where(case.hidden, 255, cube.map(case.prior_year))
+            )
             pairs = prior[where].astype(int) * 256 + cube.map(case.year)[where]
             table = np.bincount(pairs, minlength=65536).reshape(256, 256)
             gap = case.year - case.prior_year
             count[gap] = count.get(gap, 0) + table
-        self.classes = [int(c) for c in np.flatnonzero(sum(count.values()).sum(0))] if count else []
+        self.classes = [int(c) for c in np.flatnonzero(np.sum(list(count.values()), axis=(0, 1)))] if count else []
         self.transitions = {}
         for gap, table in sorted(count.items()):
             shares = table[:, self.classes] + 0.5
@@ -111,7 +126,8 @@ class Trees:
         hidden = (prior == NO_DATA)[:, None]
         return np.log(np.where(hidden, fine / fine.sum(1, keepdims=True), shares)).astype(np.float32)
 
-    def _matrix(self, x: np.ndarray, label: np.ndarray, margin: np.ndarray, ref: object) -> object:
+    def _matrix(self, table: Table, ref: xgboost.DMatrix | None) -> xgboost.QuantileDMatrix:
+        x, label, margin = table
         return xgboost.QuantileDMatrix(x, label, base_margin=margin, ref=ref, nthread=self.settings["threads"])
 
     def _parameters(self) -> dict[str, object]:
@@ -136,15 +152,22 @@ class Trees:
                 f"{self.classes}, two are needed; is the region all ocean? Use a larger region or fewer folds."
             )
         rows, rounds = int(self.settings["rows"]), int(self.settings["rounds"])
-        train = self._matrix(*self._table(cube, split, split.train, rows, 0), None)
-        held = self._matrix(*self._table(cube, split, split.validation, rows // 4, 1), train)
+        train = self._matrix(self._table(cube, split, split.train, rows, 0), None)
+        held = self._matrix(self._table(cube, split, split.validation, rows // 4, 1), train)
         booster = xgboost.train(
-            self._parameters(), train, rounds, evals=[(held, "validation")], early_stopping_rounds=20, verbose_eval=False
+            self._parameters(),
+            train,
+            rounds,
+            evals=[(held, "validation")],
+            early_stopping_rounds=20,
+            verbose_eval=False,
         )
         rounds = booster.best_iteration + 1
         if split.refit:
-            train = self._matrix(*self._table(cube, split, split.train + split.validation, rows, 2), None)
-            self.booster = xgboost.train(self._parameters(), train, rounds)
+            every = self._matrix(self._table(cube, split, split.train + split.validation, rows, 2), None)
+            # More cells bear more rounds, in proportion.
+            rounds = round(rounds * every.num_row() / train.num_row())
+            self.booster = xgboost.train(self._parameters(), every, rounds)
         else:
             self.booster = booster[:rounds]
         return self
@@ -190,7 +213,8 @@ class Trees:
         about = {"model": self.name, "legend": "land_use", "classes": self.classes, "features": self.features,
                  "settings": self.settings, "software": f"ai4land {__version__}"}  # fmt: skip
         (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
-        np.savez_compressed(folder / "transitions.npz", **{str(gap): t for gap, t in self.transitions.items()})
+        stored = {str(gap): t for gap, t in self.transitions.items()}
+        np.savez_compressed(folder / "transitions.npz", allow_pickle=False, **stored)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -23,7 +23,7 @@ def plot_score_table(tables: dict[str, pd.DataFrame], source: str, synthetic: bo
     -------
     matplotlib.figure.Figure
     """
-    lines = sum(len(t) + 2 for t in tables.values())
+    lines = sum(len(t) + 3 for t in tables.values())
     figure = new_figure(0.48 * lines + 1.2)
     axes = figure.add_subplot()
     axes.axis("off")
@@ -33,6 +33,7 @@ def plot_score_table(tables: dict[str, pd.DataFrame], source: str, synthetic: bo
     y = 0.7
     for heading, table in tables.items():
         axes.text(0, y, heading, weight="bold", va="center")
+        y += 1
         for left, title in zip(x, columns, strict=True):
             axes.text(left, y, title, ha="right", va="center", color="#333333")
         axes.plot([0, 1], [y + 0.5] * 2, color="black", linewidth=0.6)
@@ -110,7 +111,9 @@ def plot_resolution(scores: pd.DataFrame, cell: float, title: str, source: str, 
     figure = new_figure(6.4)
     panels = figure.subplots(1, 2)
     for axes, (stem, label) in zip(
-        panels, {"figure_of_merit": "figure of merit", "overall_accuracy": "agreement of class areas"}.items(), strict=True
+        panels,
+        {"figure_of_merit": "figure of merit", "overall_accuracy": "agreement of class areas"}.items(),
+        strict=True,
     ):
         parts = scores["metric"].str.extract(rf"^({stem})_(\d+)_cells$")
         chosen = scores.assign(metric=parts[0], degrees=parts[1].astype(float) * cell).dropna(subset="metric")

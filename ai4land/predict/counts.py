@@ -120,5 +120,7 @@ def class_areas(cube: RegionCube, run: Run, store: Path) -> pd.DataFrame:
     rows = []
     for name, model, member, year, labels in sources:
         total = np.bincount(labels.ravel(), weights=area.ravel(), minlength=256)
-        rows += [(name, model, member, year, str(c), total[code]) for code, c in zip(land["code"], land["name"], strict=True)]
+        rows += [
+            (name, model, member, year, str(c), total[code]) for code, c in zip(land["code"], land["name"], strict=True)
+        ]
     return pd.DataFrame(rows, columns=["experiment", "model", "member", "year", "class", "km2"])

@@ -65,11 +65,20 @@ def predict_experiment(
 
 
 def _as_dataset(
-    cube: RegionCube, experiment: Experiment, labels: np.ndarray, confidence: np.ndarray | None, model: str, member: str
+    cube: RegionCube,
+    experiment: Experiment,
+    labels: np.ndarray,
+    confidence: np.ndarray | None,
+    model: str,
+    member: str,
 ) -> xr.Dataset:
     dims = ("time", "lat", "lon")
-    attrs = {"long_name": "predicted land use", "comment": "255 is no data", **flag_attributes(read_legend("land_use"))}
-    data = {"land_use": (dims, labels, attrs)}
+    attrs = {
+        "long_name": "predicted land use",
+        "comment": "255 is no data",
+        **flag_attributes(read_legend("land_use")),
+    }
+    data: dict[str, tuple] = {"land_use": (dims, labels, attrs)}
     if confidence is not None:
         about = {"long_name": "probability of the predicted class", "units": "1"}
         data["confidence"] = (dims, confidence, about)
@@ -92,6 +101,7 @@ def save_predictions(path: Path, group: str, predictions: xr.Dataset) -> None:
     """Write one model's maps to a group of a region's store, one chunk a year."""
     chunks = {n: {"chunks": (1, *v.shape[1:])} for n, v in predictions.data_vars.items()}
     predictions.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False, encoding=chunks)
+
 
 def predict_all(
     models: dict[str, Callable[[], Model]], cube: RegionCube, run: Run, store: Path, folders: dict[str, Path]
@@ -141,7 +151,9 @@ def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
     files = find_files(run.inputs.peers, raw)
     adopted: dict[str, Predictions] = {name: {} for name in run.experiments}
     for file in files:
-        maps = regrid_land_use(open_input([file]), cube.grid)
+        source = open_input([file])
+        assert isinstance(source, xr.DataArray)
+        maps = regrid_land_use(source, cube.grid)
         for name, experiment in run.experiments.items():
             key = file.dataset.split("_")[0], file.keys["member"]
             adopted[name][key] = adopt_maps(cube, experiment, maps, *key)

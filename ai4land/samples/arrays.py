@@ -104,7 +104,7 @@ def read_region(path: Path, run: Run, region: str) -> RegionCube:
     fine = fine.isel(lat=rows, lon=cols).load()
     coarse = coarse.isel(lat=coarse_rows, lon=coarse_cols).load()
     shape = fine["land_use"].shape[1:]
-    static = {n: v.to_numpy() for n, v in fine.data_vars.items() if v.dims == ("lat", "lon")}
+    static = {str(n): v.to_numpy() for n, v in fine.data_vars.items() if v.dims == ("lat", "lon")}
     static |= {
         str(n): refine_step(v.to_numpy(), COARSE_CELLS, (shape[0], shape[1]))
         for n, v in coarse.data_vars.items() if v.dims == ("lat", "lon")
@@ -115,7 +115,8 @@ def read_region(path: Path, run: Run, region: str) -> RegionCube:
     return RegionCube(
         region, layout.region_grid(region), [int(y) for y in fine["time"]], fine["land_use"].to_numpy(),
         coarse["land_use_fraction"].to_numpy(), coarse["data_area"].to_numpy(),
-        {str(n): v for n, v in static.items()},
+        # Sorted: a store lists its arrays in any order, and features must come in one.
+        {name: static[name] for name in sorted(static)},
     )  # fmt: skip
 
 

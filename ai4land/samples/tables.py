@@ -35,6 +35,52 @@ def class_densities(prior: np.ndarray, radius: int, codes: np.ndarray) -> np.nda
     return np.stack([np.rint(box(prior == code)) / visible for code in codes]).astype(np.float32)
 
 
+def kernel_density(labels: np.ndarray, code: int, radius: int) -> np.ndarray:
+    """Kernel density of one class: the mean over the neighbours of presence / squared distance.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (y, x), uint8
+    code : int
+    radius : int
+        Half side of the square neighbourhood, cells; the cell itself is left out.
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), float64
+        Densities (cells-2).
+
+    References
+    ----------
+    Le Page et al. (2016), doi:10.5194/gmd-9-3055-2016; LandScaleR's ``kernelDensities``.
+    """
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    square = (y**2 + x**2).astype(float)
+    square[radius, radius] = np.inf
+    return ndimage.correlate((labels == code).astype(float), 1 / square / (square.size - 1), mode="constant")
+
+
+def relative_change(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each class that a coarse cell loses on balance, and each class's share of what is lost there.
+
+    Parameters
+    ----------
+    before, after : numpy.ndarray, shape (class, Y, X)
+        Class fractions (1); NaN without data.
+
+    Returns
+    -------
+    tuple of numpy.ndarray, shape (class, Y, X), float32
+        Loss / fraction before (1, negative where the class grows) and gain / total loss (1).
+    """
+    before, after = np.nan_to_num(before), np.nan_to_num(after)
+    change = after - before
+    loss = np.where(before > 0, -change / np.maximum(before, 1e-6), 0)
+    lost = np.maximum(-change, 0).sum(0)
+    gain = np.where(lost > 0, np.maximum(change, 0) / np.maximum(lost, 1e-6), 0)
+    return loss.astype(np.float32), gain.astype(np.float32)
+
+
 def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
     """Features of the wanted cells of a batch of one.
 
@@ -47,8 +93,9 @@ def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
     -------
     dict of str to numpy.ndarray, shape (cells,), float32
         ``prior_<class>`` and ``hidden`` (0 or 1); ``density_<radius>_<class>`` (1);
-        ``coarse_<cells>_<class>`` and ``coarse_change_<cells>_<class>`` (1); every static under its
-        name; ``years``.
+        ``kernel_density_<class>`` (cells-2); ``coarse_<cells>_<class>``, ``coarse_change_<cells>_<class>``,
+        ``coarse_gain_<cells>_<class>`` and ``own_loss_<cells>`` (1, the last of the cell's prior class);
+        every static under its name; ``years``.
     """
     legend = read_legend("land_use")
     codes, shape = class_codes(legend), (where.shape[0], where.shape[1])
@@ -59,11 +106,16 @@ def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
     for radius in RADII:
         density = class_densities(prior, radius, codes)
         table |= {f"density_{radius}_{names[c]}": d[where] for c, d in zip(codes, density, strict=True)}
+    table |= {f"kernel_density_{names[c]}": kernel_density(prior, c, 2)[where].astype(np.float32) for c in codes}
+    own = np.where(prior == NO_DATA, 0, np.searchsorted(codes, prior))[where]
     for cells, pair in batch.coarse.items():
-        before, after = refine_step(pair[0], cells, shape)
+        before, after = refine_step(pair[0], cells, shape)[..., where]
+        loss, gain = (refine_step(part, cells, shape)[:, where] for part in relative_change(*pair[0]))
+        table[f"own_loss_{cells}"] = loss[own, np.arange(own.size)]
         for number, code in enumerate(codes):
-            table[f"coarse_{cells}_{names[code]}"] = after[number][where]
-            table[f"coarse_change_{cells}_{names[code]}"] = (after - before)[number][where]
+            table[f"coarse_{cells}_{names[code]}"] = after[number]
+            table[f"coarse_change_{cells}_{names[code]}"] = after[number] - before[number]
+            table[f"coarse_gain_{cells}_{names[code]}"] = gain[number]
     table |= {name: values[where].astype(np.float32) for name, values in batch.static.items()}
     table["years"] = np.full(int(where.sum()), batch.years[0], np.float32)
     return table

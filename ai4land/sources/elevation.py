@@ -33,7 +33,9 @@ def open_gebco_netcdf(files: list[InputFile], version: str) -> xr.DataArray:
     path = files[0].path
     data = xr.open_dataset(path, mask_and_scale=False, chunks={})
     if "elevation" not in data:
-        raise ValueError(f"{path}: no variable elevation, found {sorted(data.data_vars)}; is this a GEBCO grid?")
+        raise ValueError(
+            f"{path}: no variable elevation, found {sorted(map(str, data.data_vars))}; is this a GEBCO grid?"
+        )
     field = data["elevation"]
     field = field.where(field != -32768).astype(np.float32)
     field.attrs, field.encoding = dict(_ATTRS), {}

@@ -99,7 +99,9 @@ def open_hilda_plus_netcdf(files: list[InputFile], version: str) -> xr.DataArray
     path = files[0].path
     data = xr.open_dataset(path, decode_times=False, mask_and_scale=False, chunks={"time": 1})
     if "LULC_states" not in data:
-        raise ValueError(f"{path}: no variable LULC_states, found {sorted(data.data_vars)}; is this a states file?")
+        raise ValueError(
+            f"{path}: no variable LULC_states, found {sorted(map(str, data.data_vars))}; is this a states file?"
+        )
     cover = data["LULC_states"].rename(latitude="lat", longitude="lon")
     years = cover["time"].to_numpy().astype(int)
     if years.min() < 1800 or years.max() > 2100 or (np.diff(years) != 1).any():

@@ -41,7 +41,9 @@ def open_luh2_static(files: list[InputFile], version: str) -> xr.Dataset:
     data = xr.open_dataset(path, decode_times=False, mask_and_scale=False, chunks={})
     missing = sorted(set(_STATIC) - set(data.data_vars))
     if missing:
-        raise ValueError(f"{path}: no variables {missing}, found {sorted(data.data_vars)}; is this LUH2 static data?")
+        raise ValueError(
+            f"{path}: no variables {missing}, found {sorted(map(str, data.data_vars))}; is this LUH2 static data?"
+        )
     fields = {}
     for source, (name, long_name, units) in _STATIC.items():
         # The fill value's attribute is mis-cased in LUH2, so 1e20 arrives as a number.

@@ -78,7 +78,13 @@ def _write_gebco(path: Path, run: Run) -> None:
     height = np.rint(elevation(grid.lat, grid.lon, run.seed)).astype(np.int16)
     # GEBCO runs south to north.
     data = xr.Dataset(
-        {"elevation": (("lat", "lon"), height[::-1], {"units": "m", "standard_name": "height_above_mean_sea_level"})},
+        {
+            "elevation": (
+                ("lat", "lon"),
+                height[::-1],
+                {"units": "m", "standard_name": "height_above_mean_sea_level"},
+            )
+        },
         {"lat": grid.lat[::-1], "lon": grid.lon},
     )
     part = path.with_suffix(".part")

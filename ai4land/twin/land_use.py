@@ -123,7 +123,9 @@ def land_use(grid: Grid, year: int, seed: int) -> np.ndarray:
     offset = (90 - grid.north) * 100 % COARSE_CELLS, (grid.west + 180) * 100 % COARSE_CELLS
     apart = [min(o, COARSE_CELLS - o) for o in offset]
     if grid.rows % COARSE_CELLS or grid.cols % COARSE_CELLS or max(apart) > 1e-6:
-        raise ValueError(f"window {grid.bounds} must lie on the 0.25 degree lattice: the twin makes whole coarse cells.")
+        raise ValueError(
+            f"window {grid.bounds} must lie on the 0.25 degree lattice: the twin makes whole coarse cells."
+        )
     # One cell of margin: slopes at the edge must not depend on where the window ends.
     wide = Grid(grid.north + grid.dlat, grid.west - grid.dlon, grid.dlat, grid.dlon, grid.rows + 2, grid.cols + 2)
     tall = elevation(wide.lat, wide.lon, seed)

@@ -1,0 +1,67 @@
+"""Tiny data in the publishers' layouts, with their codes, dtypes, coordinate systems and fill values."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from ai4land.grid import Grid
+from ai4land.regrid import class_fractions
+from ai4land.samples import RegionCube
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """Folder of real maps: the environment variable RAW."""
+    folder = Path(os.environ.get("RAW") or "absent")
+    if not (folder / "hilda_plus_v1f").is_dir():
+        pytest.skip("no real maps: set RAW to a folder that has them (data/README.md says which)")
+    return folder
+
+
+def write_geotiff(path: Path, values: np.ndarray, west=10.0, north=46.0, cell=0.01, crs="EPSG:4326", nodata=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    profile = {
+        "driver": "GTiff", "dtype": values.dtype.name, "count": 1, "height": values.shape[0], "width": values.shape[1],
+        "crs": crs, "transform": from_origin(west, north, cell, cell), "nodata": nodata,
+    }  # fmt: skip
+    with rasterio.open(path, "w", **profile) as raster:
+        raster.write(values, 1)
+    return path
+
+
+def make_cube(maps: dict[int, np.ndarray], region: str = "here") -> RegionCube:
+    """Region cube from land-use maps by year; coarse fractions aggregated from them, one static layer."""
+    import xarray as xr
+
+    years = sorted(maps)
+    shape = maps[years[0]].shape
+    grid = Grid(46.0, 10.0, 0.01, 0.01, *shape)
+    parts = [
+        class_fractions(xr.DataArray(maps[y], grid.coords(), ("lat", "lon")), grid.blocks(25), np.arange(8))
+        for y in years
+    ]
+    static = {"elevation": np.linspace(0, 1000, shape[0] * shape[1], dtype=np.float32).reshape(shape)}
+    fraction = np.stack([p["fraction"].to_numpy() for p in parts])
+    area = np.stack([p["area"].to_numpy() for p in parts])
+    return RegionCube(region, grid, years, np.stack([maps[y] for y in years]), fraction, area, static)
+
+
+@pytest.fixture(scope="session")
+def changing_cube() -> RegionCube:
+    """100 x 100 cells over 30 years: forest gives way to cropland from the west, with an ocean strip."""
+    rng = np.random.default_rng(0)
+    texture = rng.random((100, 100)) * 20
+    front = np.arange(100)[None, :] + texture
+    maps = {}
+    for year in range(1980, 2010):
+        cover = np.where(front < (year - 1975) * 2.5, 2, 4).astype(np.uint8)
+        cover[40:44, 40:44] = 1
+        cover[:5] = 0
+        maps[year] = cover
+    return make_cube(maps)

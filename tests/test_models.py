@@ -1,0 +1,143 @@
+import numpy as np
+import pytest
+from conftest import make_cube
+
+from ai4land.models import CoarseMajority, KernelDensity, Persistence, Trees
+from ai4land.models.base import most_probable
+from ai4land.runs import Experiment
+from ai4land.samples import Batch, case_batch, kernel_density, make_split
+
+EXPERIMENT = Experiment(start=1995, train=(1980, 1992), validation=(1993, 1995), test=(1996, 2005))
+
+
+def batch_of(prior, before, after, cells=2, valid=None):
+    prior = np.asarray(prior, np.uint8)
+    coarse = np.stack([np.asarray(before, np.float32), np.asarray(after, np.float32)])[None]
+    valid = prior != 255 if valid is None else valid
+    return Batch(prior[None], np.array([1.0], np.float32), {cells: coarse}, valid[None])
+
+
+def shares(**classes):
+    """Class fractions of one coarse cell, (class, 1, 1)."""
+    out = np.zeros((8, 1, 1), np.float32)
+    for name, share in classes.items():
+        out[{"urban": 1, "cropland": 2, "pasture": 3, "forest": 4, "other": 6}[name]] = share
+    return out
+
+
+def labels(model, batch):
+    return most_probable(model.predict_proba(batch)[0], batch.valid[0])
+
+
+def test_persistence_repeats_the_prior_and_fills_hidden_cells_with_the_coarse_majority():
+    prior = np.array([[2, 255], [4, 7]])
+    batch = batch_of(prior, shares(cropland=1), shares(forest=0.6, cropland=0.4), valid=np.ones((2, 2), bool))
+    assert labels(Persistence(), batch).tolist() == [[2, 4], [4, 7]]
+
+
+def test_no_data_stays_no_data():
+    batch = batch_of([[2, 255], [4, 7]], shares(cropland=1), shares(forest=1))
+    for model in (Persistence(), CoarseMajority(), KernelDensity()):
+        assert labels(model, batch)[0, 1] == 255
+
+
+def test_coarse_majority_gives_the_fractions_as_probabilities():
+    batch = batch_of([[2, 2], [2, 2]], shares(cropland=1), shares(forest=0.75, cropland=0.25))
+    p = CoarseMajority().predict_proba(batch)
+    assert p[0, 4].tolist() == [[0.75, 0.75], [0.75, 0.75]] and labels(CoarseMajority(), batch).tolist() == [
+        [4, 4],
+        [4, 4],
+    ]
+
+
+def test_kernel_density_by_hand():
+    # Class 2 beside (distance 1) and diagonal (distance sqrt 2): (1 + 1/2) / 8 neighbours.
+    prior = np.array([[2, 2, 0], [0, 0, 0], [0, 0, 0]], np.uint8)
+    assert kernel_density(prior, 2, 1)[1, 1] == pytest.approx(1.5 / 8)
+
+
+def test_allocation_takes_the_cell_with_the_highest_kernel_density():
+    # One of twelve forest cells must become cropland: the one with most cropland around it (row 1, col 1).
+    prior = np.array([[2, 2, 4, 4], [2, 4, 4, 4], [4, 4, 4, 4], [4, 4, 4, 4]])
+    before, after = shares(cropland=3 / 16, forest=13 / 16), shares(cropland=4 / 16, forest=12 / 16)
+    made = labels(KernelDensity(), batch_of(prior, before, after, 4))
+    expected = prior.copy()
+    expected[1, 1] = 2
+    assert made.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("fuzzy", [0.0, 1.5])
+def test_allocation_meets_the_coarse_areas_and_leaves_water_alone(changing_cube, fuzzy):
+    split = make_split("e", EXPERIMENT, changing_cube, None, 1)
+    case = split.test[-1]
+    made = labels(KernelDensity(fuzzy=fuzzy, seed=4), case_batch(changing_cube, split, case))
+    observed = changing_cube.map(case.year)
+    for code in range(8):
+        counts = [(m == code).reshape(4, 25, 4, 25).sum((1, 3)) for m in (made, observed)]
+        assert np.abs(counts[0] - counts[1]).max() <= 1
+    assert ((made == 0) == (changing_cube.map(1995) == 0)).all()
+
+
+def test_allocation_of_no_change_is_the_prior_map_and_fuzzy_draws_repeat():
+    rng = np.random.default_rng(0)
+    prior = rng.choice([1, 2, 4], (50, 50)).astype(np.uint8)
+    cube = make_cube({1995: prior, 1996: prior})
+    batch = batch_of(prior, cube.fraction[0], cube.fraction[1], 25)
+    assert (labels(KernelDensity(), batch) == prior).all()
+    after = cube.fraction[1].copy()
+    after[2] -= 0.1
+    after[4] += 0.1
+    batch = batch_of(prior, cube.fraction[0], after, 25)
+    assert (labels(KernelDensity(1.5, seed=1), batch) == labels(KernelDensity(1.5, seed=1), batch)).all()
+    assert (labels(KernelDensity(1.5, seed=1), batch) != labels(KernelDensity(1.5, seed=2), batch)).any()
+
+
+@pytest.fixture(scope="module")
+def trained(changing_cube):
+    split = make_split("e", EXPERIMENT, changing_cube, None, 1)
+    return Trees(rounds=30, rows=20000, cases=10, seed=2).fit(changing_cube, split), split
+
+
+def test_trees_beat_persistence_where_change_has_a_rule(changing_cube, trained):
+    model, split = trained
+    case = split.test[4]
+    made = labels(model, case_batch(changing_cube, split, case))
+    observed, prior = changing_cube.map(case.year), changing_cube.map(case.prior_year)
+    assert (made == observed).mean() > (prior == observed).mean() + 0.02
+
+
+def test_trees_give_probabilities_and_take_ocean_over(changing_cube, trained):
+    model, split = trained
+    batch = case_batch(changing_cube, split, split.test[0])
+    p = model.predict_proba(batch)[0]
+    np.testing.assert_allclose(p.sum(0), 1, atol=1e-5)
+    assert (p[0][changing_cube.map(1995) == 0] == 1).all()
+
+
+def test_trees_are_the_same_after_saving_and_on_every_run(changing_cube, trained, tmp_path):
+    model, split = trained
+    batch = case_batch(changing_cube, split, split.test[0])
+    model.save(tmp_path / "m")
+    again = Trees.load(tmp_path / "m")
+    np.testing.assert_array_equal(again.predict_proba(batch), model.predict_proba(batch))
+    twin = Trees(rounds=30, rows=20000, cases=10, seed=2).fit(changing_cube, split)
+    np.testing.assert_array_equal(twin.predict_proba(batch), model.predict_proba(batch))
+
+
+def test_another_model_or_other_features_are_refused(changing_cube, trained, tmp_path):
+    model, split = trained
+    model.save(tmp_path / "m")
+    text = (tmp_path / "m" / "model.json").read_text()
+    (tmp_path / "m" / "model.json").write_text(text.replace('"land_use"', '"land_cover"'))
+    with pytest.raises(ValueError, match="legend land_cover"):
+        Trees.load(tmp_path / "m")
+    batch = case_batch(changing_cube, split, split.test[0])
+    bare = Batch(batch.prior, batch.years, batch.coarse, batch.valid, {})
+    with pytest.raises(ValueError, match=r"features differ.*elevation"):
+        model.predict_proba(bare)
+
+
+def test_a_region_of_pure_ocean_is_refused_in_one_line():
+    cube = make_cube({y: np.zeros((50, 50), np.uint8) for y in range(1980, 2010)})
+    with pytest.raises(ValueError, match="two are needed; is the region all ocean"):
+        Trees(rounds=2).fit(cube, make_split("e", EXPERIMENT, cube, None, 1))

@@ -1,0 +1,74 @@
+import shutil
+
+import pytest
+import yaml
+
+from ai4land import runs
+from ai4land.legend import DATA
+from ai4land.runs import Experiment, read_run
+
+
+@pytest.fixture
+def edited(tmp_path, monkeypatch):
+    """Writes the tiny run with changed keys into a folder of its own."""
+    monkeypatch.setattr(runs, "DATA", tmp_path / "data")
+    shutil.copytree(DATA / "runs" / "tiny", tmp_path / "data" / "runs" / "tiny")
+    path = tmp_path / "data" / "runs" / "tiny" / "run.yml"
+
+    def edit(**changes):
+        path.write_text(yaml.safe_dump({**yaml.safe_load((DATA / "runs" / "tiny" / "run.yml").read_text()), **changes}))
+
+    return edit
+
+
+@pytest.mark.parametrize("name", sorted(p.parent.name for p in (DATA / "runs").glob("*/run.yml")))
+def test_every_run_of_the_repository_is_valid(name):
+    run = read_run(name)
+    assert run.shown in run.experiments and run.map_years == sorted(run.map_years)
+
+
+def test_a_misspelt_key_is_named(edited):
+    edited(regoins=["tiny_west"])
+    with pytest.raises(ValueError, match=r"run.yml: regoins: Extra inputs are not permitted"):
+        read_run("tiny")
+
+
+def test_an_unknown_region_is_named(edited):
+    edited(regions=["tiny_west", "atlantis"])
+    with pytest.raises(ValueError, match="region 'atlantis' is not in data/regions.csv"):
+        read_run("tiny")
+
+
+def test_years_that_the_run_lacks_are_named(edited):
+    edited(years=[1985, 1999])
+    with pytest.raises(ValueError, match=r"needs years \[2000\]"):
+        read_run("tiny")
+
+
+def test_an_unknown_run_lists_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="known runs are.*'uk'"):
+        read_run("ukk")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": (1980, 2001)}, "train years .* overlap the test years"),
+        ({"validation": None}, "needs validation years"),
+        ({"start": 2003}, "lies inside the test years"),
+        ({"coarse_cells": (30,)}, "multiples of 25"),
+        ({"folds": 1}, "one fold leaves nothing"),
+        ({"folds": 4, "fold_cells": 50, "coarse_cells": (25, 100)}, "must hold whole coarse cells"),
+    ],
+)
+def test_experiments_that_would_leak_or_cannot_run_are_refused(changes, message):
+    good = {"start": 2000, "train": (1980, 1995), "validation": (1996, 2000), "test": (2001, 2005)}
+    Experiment(**good)
+    with pytest.raises(ValueError, match=message):
+        Experiment(**{**good, **changes})
+
+
+def test_leads_and_periods():
+    run = read_run("crete")
+    assert list(run.lead_groups("forecast_perfect_coarse")) == ["1-12", "13-15"]
+    assert run.experiments["hindcast_perfect_coarse"].targets[:3] == [1980, 1979, 1978]
