@@ -9,6 +9,11 @@ RUN ?= tiny
 RAW ?= data/raw/$(RUN)
 OUT := data/results/$(RUN)
 
+RUNS := $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))
+ifeq ($(filter $(RUN),$(RUNS)),)
+$(error RUN=$(RUN): no data/runs/$(RUN)/run.yml; runs are: $(RUNS))
+endif
+
 # --- environment: the active conda environment, or a virtual environment made here -------------------
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
     command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -55,10 +60,6 @@ $(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,04-train-tree
 $(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(BASE) $(call py,plot samples cube) $(call knobs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
 
-ifeq ($(wildcard data/runs/$(RUN)/run.yml),)
-$(OUT)/%: ; @echo "RUN=$(RUN): no data/runs/$(RUN)/run.yml; runs are: $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))" >&2; exit 1
-endif
-
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
 	RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -91,6 +92,6 @@ clean:  ## remove what was made for RUN; raw data stay
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
-	@echo "  RUN=<run>  one of: $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))   RAW=<folder>  where raw files are"
+	@echo "  RUN=<run>  one of: $(RUNS)   RAW=<folder>  where raw files are"
 
 .PHONY: all test lint lab bench figures lock clean help

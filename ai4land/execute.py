@@ -70,7 +70,7 @@ def main() -> int:
     step = "/".join(arguments.output.with_suffix("").parts[-2:])
     # One kernel must not take the threads of another: results and -j stay independent.
     os.environ.setdefault("OMP_NUM_THREADS", "2")
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads stall a second job on the same cores
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # threads that spin for long stall a second job on the same cores
     try:
         knobs = read_knobs(arguments.file)
         check_parameters(arguments.notebook, knobs, str(arguments.file))

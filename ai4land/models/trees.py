@@ -165,8 +165,6 @@ class Trees:
         rounds = booster.best_iteration + 1
         if split.refit:
             every = self._matrix(self._table(cube, split, split.train + split.validation, rows, 2), None)
-            # More cells bear more rounds, in proportion.
-            rounds = round(rounds * every.num_row() / train.num_row())
             self.booster = xgboost.train(self._parameters(), every, rounds)
         else:
             self.booster = booster[:rounds]
