@@ -28,11 +28,13 @@ def clone(folder: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.Popen:
-    """Start make in a session of its own, in the environment that runs these tests."""
+    """Start make in a session of its own, in the environment that runs these tests, which it must not change."""
+    ready = folder / ".ready"
+    ready.touch()
     environment = {k: v for k, v in os.environ.items() if k not in ("RAW", "MAKEFLAGS", "MAKELEVEL")}
     environment |= {"CONDA_PREFIX": sys.prefix, "CONDA_DEFAULT_ENV": "ai4land", "PYTHONPATH": str(folder)}
     return subprocess.Popen(
-        ["make", *arguments], cwd=folder, env=environment, start_new_session=True, text=True,
+        ["make", f"READY={ready}", *arguments], cwd=folder, env=environment, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Sizes, fonts and colours of every figure, and how one is saved."""
 
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -26,9 +27,18 @@ mpl.rcParams.update({
 })  # fmt: skip
 
 
-def new_figure(height: float, width: float = WIDTH) -> Figure:
+class NotebookFigure(Figure):
+    """Figure that a notebook shows as an image, whatever backend is set."""
+
+    def _repr_png_(self) -> bytes:
+        image = BytesIO()
+        self.savefig(image, format="png", dpi=110)
+        return image.getvalue()
+
+
+def new_figure(height: float, width: float = WIDTH) -> NotebookFigure:
     """Empty figure of a size in cm."""
-    return Figure(figsize=(width * _CM, height * _CM))
+    return NotebookFigure(figsize=(width * _CM, height * _CM))
 
 
 def model_label(model: str, member: str) -> str:

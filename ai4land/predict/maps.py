@@ -48,7 +48,7 @@ def predict_experiment(
     folds: list[int | None] = list(range(experiment.folds)) or [None]
     model = make_model()
     title = f"{name}: {model.name}" + ("" if model.member == "all" else f" {model.member}")
-    with tqdm(total=len(folds) * shape[0], desc=title, unit="map", mininterval=1) as bar:
+    with tqdm(total=len(folds) * shape[0], desc=title, unit="map", mininterval=5) as bar:
         for fold in folds:
             split = make_split(name, experiment, cube, fold, seed)
             model = make_model().fit(cube, split)

@@ -54,7 +54,7 @@ def write_twin(raw: Path, run: Run) -> None:
     raw.mkdir(parents=True, exist_ok=True)
     west, south, east, north = run.window
     fine = Grid(north, west, 0.01, 0.01, round((north - south) * 100), round((east - west) * 100))
-    for year in tqdm(run.map_years, desc="twin Earth, HILDA+ v2", unit="map", mininterval=1):
+    for year in tqdm(run.map_years, desc="twin Earth, HILDA+ v2", unit="map", mininterval=5):
         path = raw / f"hilda_plus_states_{year}_GLOB-v2_wgs84.tif"
         if not path.exists():
             _write_geotiff(path, hilda_codes(land_use(fine, year, run.seed)), fine)
