@@ -84,7 +84,7 @@ figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to f
 
 lock:  ## write requirements.lock anew from pyproject.toml
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet '.[dev]'
-	{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze | grep -v -e '^ai4land' | sed 's/+cpu//'; } > build/requirements.lock
+	{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze --all | grep -v -e '^ai4land' -e '^pip==' | sed 's/+cpu//'; } > build/requirements.lock
 	mv build/requirements.lock requirements.lock
 
 clean:  ## remove what was made for RUN; raw data stay
