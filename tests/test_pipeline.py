@@ -79,11 +79,13 @@ def whole(tmp_path_factory) -> Path:
 def test_make_all_makes_scores_beside_persistence_and_labelled_figures(whole):
     out = whole / "data" / "results" / "tiny"
     scores = pd.read_csv(out / "scores.csv", keep_default_na=False)
-    assert {"persistence", "coarse_majority", "kernel_density", "xgboost"} <= set(scores["model"])
+    assert {"persistence", "coarse_majority", "kernel_density", "xgboost", "unet"} <= set(scores["model"])
     assert set(scores["region"]) == {"tiny_west", "tiny_east", "all", "mean"}
     names = {p.name for p in (out / "figures").iterdir()}
     assert {
-        f"{n}.{s}" for n in ("maps", "change", "scores", "lead", "resolution", "areas") for s in ("png", "pdf")
+        f"{n}.{s}"
+        for n in ("maps", "change", "scores", "lead", "resolution", "areas", "training")
+        for s in ("png", "pdf")
     } <= names
     executed = [out / "01-download.ipynb", out / "tiny_east" / "04-train-trees.ipynb", out / "08-figures.ipynb"]
     assert all(p.exists() for p in executed) and not list(out.rglob("*.running.ipynb"))

@@ -12,11 +12,13 @@ from ai4land.samples import Batch, RegionCube, Split
 class Model(Protocol):
     """A model of land use: what every room after this one may ask of it.
 
-    ``name`` is its entry in ``scores.csv``; ``member`` tells apart its variants, "all" where it has none.
+    ``name`` is its entry in ``scores.csv``; ``member`` tells apart its variants, "all" where it has none;
+    ``window`` is the side of the windows that it predicts, fine cells, 0 where it takes a region whole.
     """
 
     name: str
     member: str
+    window: int
 
     def fit(self, cube: RegionCube, split: Split) -> Self:
         """Learn from the training and validation cases of a split, and from nothing else."""

@@ -15,6 +15,7 @@ class _Untrained:
     """A baseline learns nothing: there is nothing to save but its name."""
 
     member = "all"
+    window = 0
 
     def fit(self, cube: RegionCube, split: Split) -> Self:
         return self

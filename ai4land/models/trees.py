@@ -58,6 +58,7 @@ class Trees:
 
     name = "xgboost"
     member = "all"
+    window = 0
 
     def __init__(
         self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,

@@ -170,3 +170,34 @@ def plot_class_areas(areas: pd.DataFrame, legend: pd.DataFrame, source: str, syn
     figure.legend(handles=list(handles.values()), loc="outside upper center", ncols=4)
     add_source(figure, source, synthetic)
     return figure
+
+
+def plot_history(history: pd.DataFrame, source: str, synthetic: bool) -> Figure:
+    """Training curves: loss of training and validation windows by step, one panel per training.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        Columns experiment, step, training_loss, validation_loss (nat).
+    source : str
+    synthetic : bool
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    names = list(dict.fromkeys(history["experiment"]))
+    rows = -(-len(names) // 3)
+    figure = new_figure(4.2 * rows + 1.6)
+    panels = figure.subplots(rows, min(3, len(names)), squeeze=False, sharey=True).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        one = history[history["experiment"] == name]
+        axes.plot(one["step"], one["training_loss"], color="#999999", label="training")
+        axes.plot(one["step"], one["validation_loss"], color="#D55E00", marker="o", markersize=2.2, label="validation")
+        axes.set(xlabel="training step", ylabel="cross entropy (nat)")
+        axes.set_title(name.replace("_", " "), loc="left", fontsize=7)
+    for axes in panels[len(names) :]:
+        axes.set_visible(False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    add_source(figure, source, synthetic)
+    return figure

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from ai4land.cube import regrid_land_use
 from ai4land.legend import NO_DATA, flag_attributes, read_legend
 from ai4land.models.base import Model, most_probable
+from ai4land.predict.windows import predict_blended
 from ai4land.runs import Experiment, Run
 from ai4land.samples import RegionCube, case_batch, make_split
 from ai4land.sources import find_files, open_input
@@ -56,7 +57,9 @@ def predict_experiment(
                 model.save(folder / (name if fold is None else f"{name}-fold{fold}"))
             for number, case in enumerate(split.test):
                 batch = case_batch(cube, split, case)
-                probability = model.predict_proba(batch)[0]
+                probability = (
+                    predict_blended(model, batch, model.window) if model.window else model.predict_proba(batch)
+                )[0]
                 where = np.ones(cube.grid.shape, bool) if case.where is None else case.where
                 labels[number][where] = most_probable(probability, batch.valid[0])[where]
                 confidence[number][where] = probability.max(0)[where]
@@ -133,6 +136,11 @@ def predict_all(
             save_predictions(store, f"{name}/{group}", maps)
             made[name][maps.attrs["model"], maps.attrs["member"]] = maps
     return made
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove the states of trainings that have ended."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def read_predictions(store: Path, name: str) -> Predictions:

@@ -64,7 +64,9 @@ class Batch:
         By side of the coarse cells in fine cells: class fractions (1) of the prior and the target year.
     valid : numpy.ndarray, shape (batch, y, x), bool
         Cells with data in the prior year, hidden or not.
-    static : dict of str to numpy.ndarray, shape (y, x), float32
+    static : dict of str to numpy.ndarray, shape (y, x) or (batch, y, x), float32
+    start : numpy.ndarray, shape (batch, 2) or (2,), int
+        Row and column of the first cell, counted from the north-west corner of the coarse fields.
     """
 
     prior: np.ndarray
@@ -72,6 +74,7 @@ class Batch:
     coarse: dict[int, np.ndarray]
     valid: np.ndarray
     static: dict[str, np.ndarray] = field(default_factory=dict)
+    start: np.ndarray = field(default_factory=lambda: np.zeros(2, int))
 
 
 def refine_step(coarse: np.ndarray, cells: int, shape: tuple[int, int]) -> np.ndarray:

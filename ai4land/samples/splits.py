@@ -56,8 +56,8 @@ class Split:
     statics: bool = True
 
 
-def learnable(cube: RegionCube, case: Case) -> np.ndarray:
-    """Cells of a case with a label worth learning: data in both maps, land in both unless hidden.
+def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
+    """Cells of a case (in a window of it) with a label worth learning: data in both maps, land unless hidden.
 
     Ocean and water are taken over from the prior map, so a visible one teaches nothing.
 
@@ -66,11 +66,11 @@ def learnable(cube: RegionCube, case: Case) -> np.ndarray:
     numpy.ndarray, shape (y, x), bool
     """
     land = class_codes(read_legend("land_use"), land_only=True)
-    prior, observed = cube.map(case.prior_year), cube.map(case.year)
+    prior, observed = cube.map(case.prior_year)[window], cube.map(case.year)[window]
     cells = np.isin(prior, land) & np.isin(observed, land)
     if case.hidden is not None:
-        cells |= case.hidden & (prior != NO_DATA) & (observed != NO_DATA)
-    return cells if case.where is None else cells & case.where
+        cells |= case.hidden[window] & (prior != NO_DATA) & (observed != NO_DATA)
+    return cells if case.where is None else cells & case.where[window]
 
 
 def deal_folds(valid: np.ndarray, cells: int, folds: int, seed: int) -> np.ndarray:

@@ -1,0 +1,157 @@
+"""What a network sees of a batch: channels, standardised with the training split's statistics only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.refine import refine
+from ai4land.samples import Batch, RegionCube, Split, learnable
+
+_ZONES = "koppen"
+_DECADE = 10.0  # years: scale of the lead
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Channels of the inputs, and the statistics that standardise them.
+
+    Parameters
+    ----------
+    coarse_cells : tuple of int
+        Sides of the coarse cells whose class fractions are an input, fine cells.
+    statistics : dict of str to tuple of float
+        Mean and standard deviation of every static layer but the climate zone.
+    zones : bool
+        Whether the climate zone is an input.
+    method : {'step', 'bilinear'}
+        How coarse fields are refined.
+    """
+
+    coarse_cells: tuple[int, ...]
+    statistics: dict[str, tuple[float, float]]
+    zones: bool
+    method: str = "step"
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        classes = class_codes(read_legend("land_use")).size
+        return classes + 1 + 2 * classes * len(self.coarse_cells) + len(self.statistics) + 5 * self.zones + 2
+
+    @property
+    def target_fraction(self) -> int:
+        """First channel of the class fractions of the target year, finest coarse cells."""
+        classes = class_codes(read_legend("land_use")).size
+        order = self.coarse_cells.index(min(self.coarse_cells))
+        return classes + 1 + 2 * classes * order + classes
+
+    def __call__(self, batch: Batch, device: torch.device) -> torch.Tensor:
+        """Channels of a batch on the device, (batch, channel, y, x) float32.
+
+        One-hot prior and a flag of hidden cells; class fractions of the prior and the target year for every
+        coarse size; standardised statics; main climate groups A to E, one-hot; years in decades and their sign.
+        """
+        prior = torch.as_tensor(batch.prior, device=device)
+        size, shape = prior.shape[0], (prior.shape[1], prior.shape[2])
+        codes = torch.as_tensor(class_codes(read_legend("land_use")).astype(np.uint8), device=device)
+        hidden = (prior == NO_DATA) & torch.as_tensor(batch.valid, device=device)
+        parts = [(prior[:, None] == codes[:, None, None]).float(), hidden[:, None].float()]
+        start = torch.as_tensor(np.broadcast_to(batch.start, (size, 2)).copy(), device=device)
+        for cells in self.coarse_cells:
+            coarse = torch.as_tensor(batch.coarse[cells], device=device).flatten(1, 2)
+            parts.append(refine(coarse, start, shape, cells, self.method))
+        parts += [self._static(batch, name, size, shape, device) for name in self.statistics]
+        if self.zones:
+            parts.append(self._groups(batch, size, shape, device))
+        years = torch.as_tensor(batch.years, device=device)[:, None, None, None].expand(size, 1, *shape)
+        return torch.cat([*parts, years / _DECADE, years.sign()], 1).contiguous(memory_format=torch.channels_last)
+
+    def _static(self, batch: Batch, name: str, size: int, shape: tuple[int, int], device: torch.device) -> torch.Tensor:
+        mean, deviation = self.statistics[name]
+        values = torch.as_tensor(batch.static[name], device=device).expand(size, *shape)[:, None]
+        return torch.nan_to_num((values - mean) / deviation)
+
+    def _groups(self, batch: Batch, size: int, shape: tuple[int, int], device: torch.device) -> torch.Tensor:
+        legend = read_legend(_ZONES + "_geiger")
+        group = np.zeros(256, np.int64)
+        group[legend["code"]] = ["nabcde".index(name[0]) for name in legend["name"]]
+        zone = np.nan_to_num(batch.static[_ZONES]).astype(np.uint8)
+        groups = torch.as_tensor(group[zone], device=device).expand(size, *shape)
+        return torch.nn.functional.one_hot(groups, 6)[..., 1:].movedim(-1, 1).float()
+
+
+def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
+    """Encoding with the statistics of the cells that a split trains on, and of no other.
+
+    Parameters
+    ----------
+    cube : RegionCube
+    split : Split
+    method : {'step', 'bilinear'}
+
+    Raises
+    ------
+    ValueError
+        If no cell can be learned from.
+    """
+    seen = np.zeros(cube.grid.shape, bool)
+    for case in split.train:
+        seen |= learnable(cube, case)
+    if not seen.any():
+        raise ValueError(
+            f"{split.experiment}, region {cube.region}, fold {split.fold}: no land cell with data in the training "
+            "maps; is the region all ocean? Leave it out of the run."
+        )
+    statistics = {}
+    for name in cube.static if split.statics else ():
+        if name != _ZONES:
+            values = cube.static[name][seen].astype(float)
+            finite = values[np.isfinite(values)]
+            deviation = float(finite.std()) if finite.size else 0.0
+            statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)
+    return Encoding(split.coarse_cells, statistics, split.statics and _ZONES in cube.static, method)
+
+
+def turn(inputs: torch.Tensor, labels: torch.Tensor, encoding: Encoding, rng: np.random.Generator) -> tuple:
+    """A random flip, and on square windows a random quarter turn, of a whole batch; aspect turns with the map.
+
+    Parameters
+    ----------
+    inputs : torch.Tensor, shape (batch, channel, y, x)
+        Of ``encoding``.
+    labels : torch.Tensor, shape (batch, y, x)
+    encoding : Encoding
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        Inputs and labels, turned alike.
+    """
+    quarters = int(rng.integers(4)) if inputs.shape[2] == inputs.shape[3] else 2 * int(rng.integers(2))
+    mirrored = bool(rng.integers(2))
+    inputs, labels = torch.rot90(inputs, quarters, (2, 3)), torch.rot90(labels, quarters, (1, 2))
+    if mirrored:
+        inputs, labels = inputs.flip(3), labels.flip(2)
+    names = list(encoding.statistics)
+    if {"aspect_sin", "aspect_cos"} <= set(names) and (quarters or mirrored):
+        first = inputs.shape[1] - 2 - 5 * encoding.zones - len(names)
+        inputs = _turn_aspect(inputs, encoding, first, quarters, mirrored)
+    return inputs.contiguous(memory_format=torch.channels_last), labels.contiguous()
+
+
+def _turn_aspect(inputs: torch.Tensor, encoding: Encoding, first: int, quarters: int, mirrored: bool) -> torch.Tensor:
+    """Turn the direction that the aspect channels hold: east is the sine, north the cosine."""
+    names = list(encoding.statistics)
+    place = [first + names.index(name) for name in ("aspect_sin", "aspect_cos")]
+    scale = [encoding.statistics[name] for name in ("aspect_sin", "aspect_cos")]
+    east, north = (inputs[:, i] * s + m for i, (m, s) in zip(place, scale, strict=True))
+    for _ in range(quarters):
+        east, north = -north, east  # a quarter turn to the left: what faced east faces north
+    east = -east if mirrored else east
+    inputs = inputs.clone()
+    for i, values, (mean, deviation) in zip(place, (east, north), scale, strict=True):
+        inputs[:, i] = (values - mean) / deviation
+    return inputs

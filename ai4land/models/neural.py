@@ -1,0 +1,205 @@
+"""A network as a model: windows in, class probabilities out, weights without code."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from ai4land import __version__
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.base import one_hot
+from ai4land.models.inputs import Encoding, fit_encoding, turn
+from ai4land.models.unet import FromPrior, UNet
+from ai4land.samples import Batch, RegionCube, Split, WindowSampler
+from ai4land.train import Schedule, Training, autocast, choose_device
+
+NETWORKS = {"unet": UNet}
+_HELD = 8  # validation batches
+_MULTIPLE = 16  # the network halves a window four times
+
+
+class Neural:
+    """The U-Net behind the interface of every model.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Length and speed of the training.
+    window : int
+        Side of a training and a prediction window, fine cells.
+    batch : int
+        Windows in a step.
+    mask_ratio : tuple of float
+        Lowest and highest share of the prior hidden in training.
+    method : {'step', 'bilinear'}
+        How coarse fields are refined.
+    base : int
+        Channels of the first block.
+    seed : int
+    checkpoints : pathlib.Path, optional
+        Folder of the states of unfinished trainings.
+    """
+
+    member = "all"
+
+    def __init__(
+        self, schedule: Schedule | None = None, window: int = 512, batch: int = 2,
+        mask_ratio: tuple[float, float] = (0.0, 1.0), method: str = "step", base: int = 16, seed: int = 1,
+        checkpoints: Path | None = None, name: str = "unet",
+    ) -> None:  # fmt: skip
+        self.name, self.schedule, self.window = name, schedule or Schedule(), window
+        self.settings: dict[str, Any] = {
+            "window": window, "batch": batch, "mask_ratio": list(mask_ratio), "method": method, "base": base,
+            "seed": seed,
+        }  # fmt: skip
+        self.checkpoints = checkpoints
+        self.device = choose_device()
+        self.encoding: Encoding | None = None
+        self.network: torch.nn.Module | None = None
+        self.history = pd.DataFrame()
+
+    def _build(self, encoding: Encoding) -> torch.nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.settings["seed"])
+            classes = class_codes(read_legend("land_use")).size
+            network = NETWORKS[self.name](encoding.channels, classes, self.settings["base"])
+            return FromPrior(network, classes, encoding.target_fraction)
+
+    def fit(self, cube: RegionCube, split: Split) -> Self:
+        """Learn from windows of the training cases; windows of the validation cases stop the training.
+
+        Raises
+        ------
+        ValueError
+            If no cell can be learned from.
+        """
+        self.encoding = fit_encoding(cube, split, self.settings["method"])
+        seed, size, batch = self.settings["seed"], self.settings["window"], self.settings["batch"]
+        low, high = self.settings["mask_ratio"]
+        ratio = float(low), float(high)
+        train = WindowSampler(cube, split, split.train, size, ratio, seed)
+        held = WindowSampler(cube, split, split.validation, size, ratio, seed + 1)
+        fold = "" if split.fold is None else f"-fold{split.fold}"
+        file = self.checkpoints / f"{split.experiment}{fold}.pt" if self.checkpoints else None
+        title = f"{split.experiment}{fold}: train {self.name}"
+        training = Training(self._build(self.encoding), self.schedule, self._about(cube, split), file)
+        validation = [self._tensors(*held.draw(i, batch)) for i in range(_HELD)]
+        encoding = self.encoding
+
+        def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+            inputs, labels = self._tensors(*train.draw(step, batch))
+            return turn(inputs, labels, encoding, np.random.default_rng([seed, step, 7]))
+
+        self.history = training.run(draw, validation, title)
+        self.network = training.network.eval()
+        return self
+
+    def _about(self, cube: RegionCube, split: Split) -> str:
+        """What the weights depend on: data, cases and configuration."""
+        data = hashlib.sha256(cube.land_use.tobytes())
+        for values in cube.static.values():
+            data.update(np.ascontiguousarray(values).tobytes())
+        for case in split.train + split.validation:
+            data.update(f"{case.prior_year} {case.year}".encode())
+            for mask in (case.where, case.hidden):
+                data.update(b"" if mask is None else mask.tobytes())
+        return f"{data.hexdigest()} {split.experiment} {split.fold} {self.name} {self.settings} {self.encoding}"
+
+    def _tensors(self, batch: Batch, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self.encoding is not None
+        inputs = self._padded(self.encoding(batch, self.device))
+        wide = (0, inputs.shape[3] - labels.shape[2], 0, inputs.shape[2] - labels.shape[1])
+        target = torch.nn.functional.pad(torch.as_tensor(labels, device=self.device), wide, value=NO_DATA)
+        return inputs, target
+
+    @staticmethod
+    def _padded(inputs: torch.Tensor) -> torch.Tensor:
+        """Inputs with zeros below and to the right, to a multiple of 16 cells."""
+        more = (0, -inputs.shape[3] % _MULTIPLE, 0, -inputs.shape[2] % _MULTIPLE)
+        return torch.nn.functional.pad(inputs, more) if any(more) else inputs
+
+    @torch.no_grad()
+    def predict_proba(self, batch: Batch) -> np.ndarray:
+        """See `Model`. A visible prior of ocean or water stays what it is.
+
+        Raises
+        ------
+        ValueError
+            If the batch lacks a layer that the network was trained with.
+        """
+        assert self.encoding is not None and self.network is not None, "fit or load the network first"
+        missing = sorted(set(self.encoding.statistics) - set(batch.static))
+        missing += [f"coarse cells of {c}" for c in self.encoding.coarse_cells if c not in batch.coarse]
+        if missing:
+            raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
+        rows, cols = batch.prior.shape[1:]
+        inputs = self._padded(self.encoding(batch, self.device))
+        with autocast(self.device, self.schedule.precision):
+            logits = self.network(inputs)
+        out = logits.float().softmax(1)[..., :rows, :cols].cpu().numpy()
+        return _fix_water(out, batch)
+
+    def save(self, folder: Path) -> None:
+        """Write ``weights.safetensors``, ``model.json`` (configuration, legend, statistics) and ``history.csv``."""
+        assert self.encoding is not None and self.network is not None, "nothing to save before fit"
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
+        save_file(weights, folder / "weights.safetensors")
+        codes = class_codes(read_legend("land_use"))
+        about = {"model": self.name, "legend": "land_use", "classes": codes.tolist(), "encoding": asdict(self.encoding),
+                 "settings": self.settings, "schedule": asdict(self.schedule), "software": f"ai4land {__version__}",
+                 "parameters": sum(p.numel() for p in self.network.parameters())}  # fmt: skip
+        (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
+        self.history.to_csv(folder / "history.csv", index=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; executes no code.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another model, another legend, or weights of another architecture.
+        """
+        about = json.loads((folder / "model.json").read_text())
+        codes = class_codes(read_legend("land_use")).tolist()
+        if about["model"] not in NETWORKS:
+            raise ValueError(f"{folder}: holds {about['model']}, expected one of {sorted(NETWORKS)}.")
+        if about["legend"] != "land_use" or about["classes"] != codes:
+            raise ValueError(
+                f"{folder}: legend {about['legend']} with classes {about['classes']}, expected land_use with {codes}; "
+                "train again with this legend."
+            )
+        stored = about["encoding"]
+        model = cls(Schedule(**about["schedule"]), **about["settings"], name=about["model"])
+        statistics = {n: (float(m), float(s)) for n, (m, s) in stored["statistics"].items()}
+        model.encoding = Encoding(tuple(stored["coarse_cells"]), statistics, stored["zones"], stored["method"])
+        network = model._build(model.encoding)
+        try:
+            network.load_state_dict(load_file(folder / "weights.safetensors"))
+        except RuntimeError as error:
+            fault = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+            raise ValueError(f"{folder}: weights do not fit {about['model']} of model.json: {fault}") from None
+        model.network = network.to(model.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        if (folder / "history.csv").exists():
+            model.history = pd.read_csv(folder / "history.csv")
+        return model
+
+
+def _fix_water(probabilities: np.ndarray, batch: Batch) -> np.ndarray:
+    """Visible ocean and water stay, other visible cells are land, cells without data have no probability."""
+    legend = read_legend("land_use")
+    codes, land = class_codes(legend), class_codes(legend, land_only=True)
+    water = ~np.isin(codes, land)
+    visible = batch.prior != NO_DATA
+    out = np.where(visible[:, None] & water[None, :, None, None], 0, probabilities)
+    out /= np.maximum(out.sum(1, keepdims=True), 1e-12)
+    fixed = visible & ~np.isin(batch.prior, land)
+    out = np.where(fixed[:, None], one_hot(batch.prior), out)
+    return np.where(batch.valid[:, None], out, 0).astype(np.float32)
