@@ -5,7 +5,12 @@ SHELL         := bash
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-RUN ?= tiny
+# Two steps at a time, unless -j says otherwise: each takes the threads that its run.yml gives it, one by default.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j2
+endif
+
+RUN ?= demo
 RAW ?= data/raw/$(RUN)
 OUT := data/results/$(RUN)
 
@@ -37,6 +42,8 @@ $(READY): requirements.lock pyproject.toml
 py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 # REGIONS follows run.yml: one row "regions: [a, b]".
 REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' data/runs/$(RUN)/run.yml 2>/dev/null | tr ',' ' ')
+# Runs with a stepwise experiment are stepped year by year and stitched into a product.
+STEPWISE := $(shell grep -l '^ *stepwise: *true' data/runs/$(RUN)/run.yml 2>/dev/null)
 steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
 BASE   := ai4land/execute.py $(call py,legend grid checks runs) data/runs/$(RUN)/run.yml data/regions.csv $(wildcard data/legends/*.csv)
 knobs   = $(wildcard data/runs/$(RUN)/$(1).yml)
@@ -46,25 +53,29 @@ define execute
 @PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f data/runs/$(RUN)/$(basename $(@F)).yml -r run $(RUN) $(1)
 endef
 
-all: $(OUT)/08-figures.ipynb  ## run the whole paper for RUN (tiny, uk, crete): data to figures
+all: $(OUT)/08-figures.ipynb  ## run the whole paper for RUN: data to product, scores and figures
 	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
 
 $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
 $(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate refine samples train models predict) $(call knobs,03-train-unet) | $(READY)
+$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate refine samples allocate train models predict) $(call knobs,03-train-unet) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples models predict) $(call knobs,04-train-trees) | $(READY)
+$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(BASE) $(call py,evaluate) data/claims.csv $(call knobs,05-evaluate) | $(READY)
+$(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $(call steps,02-regrid) $(BASE) $(call py,cube evaluate refine samples allocate models predict rollout stitch) $(call knobs,06-reconstruct) | $(READY)
+	$(call execute,-r region $*)
+$(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate stitch product) $(call knobs,07-stitch) | $(READY)
 	$(call execute)
-$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(BASE) $(call py,plot samples cube) $(call knobs,08-figures) | $(READY)
+$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(BASE) $(call py,evaluate) data/claims.csv $(call knobs,05-evaluate) | $(READY)
+	$(call execute)
+$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube) $(call knobs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
 
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
-	RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 	$(BIN)/ruff check .
@@ -78,6 +89,7 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 
 bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/aggregation.py
+	$(BIN)/python benchmarks/network.py
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do cp "$$f" figures/$(RUN)-$$(basename $$f); done

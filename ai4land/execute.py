@@ -15,6 +15,8 @@ import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from ai4land.runs import read_run
+
 LOG = logging.getLogger("ai4land")
 
 
@@ -68,15 +70,17 @@ def main() -> int:
     """Command line; returns the exit status."""
     arguments = _arguments()
     step = "/".join(arguments.output.with_suffix("").parts[-2:])
-    # One kernel must not take the threads of another: results and -j stay independent.
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # threads that spin for long stall a second job on the same cores
     try:
         knobs = read_knobs(arguments.file)
+        given = {**knobs, **dict(arguments.raw)}
+        if "run" in given:
+            # A fixed number of threads a step: results do not depend on how many steps run at a time.
+            os.environ.setdefault("OMP_NUM_THREADS", str(read_run(str(given["run"])).threads))
         check_parameters(arguments.notebook, knobs, str(arguments.file))
         check_parameters(arguments.notebook, dict(arguments.raw), "command line")
         print(f"{step}: started", flush=True)
-        execute(arguments.notebook, arguments.output, {**knobs, **dict(arguments.raw)})
+        execute(arguments.notebook, arguments.output, given)
     except PapermillExecutionError as error:
         print(f"{step}: FAILED in cell {error.exec_count}: {error.ename}: {error.evalue}", file=sys.stderr)
         print(

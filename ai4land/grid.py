@@ -106,6 +106,13 @@ class Grid:
         near = np.allclose(self.bounds, other.bounds, rtol=0, atol=tolerance * min(self.dlat, self.dlon))
         return self.shape == other.shape and near
 
+    def same_cells(self, other: "Grid", tolerance: float = 1e-3) -> bool:
+        """Whether the cells of two grids lie on one lattice, within a share ``tolerance`` of a cell."""
+        if not np.allclose((self.dlat, self.dlon), (other.dlat, other.dlon), rtol=1e-5):
+            return False
+        off = np.array([(self.north - other.north) / self.dlat, (self.west - other.west) / self.dlon])
+        return bool(np.abs(off - np.rint(off)).max() < tolerance)
+
 
 GLOBAL = Grid(90.0, -180.0, 0.01, 0.01, 18000, 36000)
 

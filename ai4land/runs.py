@@ -23,7 +23,17 @@ class Inputs(_Strict):
     elevation: str
     koppen: str
     luh2_static: str | None = None
+    luh2: str | None = None
+    scenarios: dict[str, str] = {}
+    soil: str | None = None
+    koppen_future: str | None = None
     peers: str | None = None
+
+    @property
+    def by_role(self) -> dict[str, str]:
+        """Data set of every role that the run names; a scenario's role is its own name."""
+        named = {role: name for role, name in self if isinstance(name, str)}
+        return named | self.scenarios
 
 
 class Experiment(_Strict):
@@ -43,6 +53,19 @@ class Experiment(_Strict):
         Side of the square blocks that are dealt to the folds, fine cells.
     hide_prior : bool
         Hide the prior map inside the held-out blocks and their buffer.
+    held_blocks : int
+        In a split by years: one spatial block in so many is held out of training, in every year (0: none).
+    trained_as : str, optional
+        Judge the models of that experiment; none is trained for this one.
+    mask_ratio : float
+        Share of the prior map that is hidden in random patches when test years are predicted.
+    leads : tuple of int
+        Years from ``start`` that are predicted and judged; every test year where absent.
+    stepwise : bool
+        Step year by year from ``start``, each year's prior being the map made for the year before; needs
+        ``trained_as``. The product joins the stepwise experiments to the maps between their starts.
+    coarse : {'perfect', 'luh2'}
+        Coarse input: class fractions aggregated from the target itself, or LUH2's.
     coarse_cells : tuple of int
         Side of the coarse cells whose class fractions are an input, fine cells.
     statics : bool
@@ -58,6 +81,12 @@ class Experiment(_Strict):
     folds: int = Field(0, ge=0)
     fold_cells: int = Field(50, gt=0)
     hide_prior: bool = False
+    held_blocks: int = Field(0, ge=0)
+    trained_as: str | None = None
+    mask_ratio: float = Field(0.0, ge=0, le=1)
+    leads: tuple[int, ...] = ()
+    stepwise: bool = False
+    coarse: Literal["perfect", "luh2"] = "perfect"
     coarse_cells: tuple[int, ...] = (COARSE_CELLS,)
     statics: bool = True
     periods: tuple[Years, ...] = ()
@@ -65,17 +94,25 @@ class Experiment(_Strict):
     @property
     def targets(self) -> list[int]:
         """Test years in the order of their lead."""
-        years = list(range(self.test[0], self.test[1] + 1))
+        years = [
+            y for y in range(self.test[0], self.test[1] + 1) if not self.leads or abs(y - self.start) in self.leads
+        ]
         return years if self.start < self.test[0] else years[::-1]
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
         if self.test[0] <= self.start <= self.test[1]:
             raise ValueError(f"start {self.start} lies inside the test years {self.test}")
-        if self.folds == 0 and self.train is None:
+        if self.folds == 0 and self.train is None and self.trained_as is None:
             raise ValueError("give train years, or folds for a spatial split")
-        if self.folds == 0 and self.validation is None:
+        if self.folds == 0 and self.validation is None and self.trained_as is None:
             raise ValueError("a split by years needs validation years: they stop the training")
+        if self.stepwise and self.trained_as is None:
+            raise ValueError("stepwise needs trained_as: the experiment whose models step")
+        if not self.targets:
+            raise ValueError(f"no test year of {self.test} is {self.leads} years from start {self.start}")
+        if self.coarse == "luh2" and self.coarse_cells != (COARSE_CELLS,):
+            raise ValueError(f"LUH2 has cells of {COARSE_CELLS}; coarse_cells {self.coarse_cells} need coarse: perfect")
         if self.folds == 1:
             raise ValueError("one fold leaves nothing to train on; give two at least")
         if any(cells % COARSE_CELLS for cells in self.coarse_cells):
@@ -125,7 +162,7 @@ class Run(_Strict):
     experiments: dict[str, Experiment] = Field(min_length=1)
     mapped: str | None = None
     seed: int = 1
-    threads: int = Field(2, ge=1)
+    threads: int = Field(1, ge=1)
 
     @property
     def map_years(self) -> list[int]:
@@ -146,6 +183,8 @@ class Run(_Strict):
         for first, last in experiment.periods:
             leads = sorted(abs(year - experiment.start) for year in range(first, last + 1))
             groups[f"{leads[0]}-{leads[-1]}"] = leads
+        if experiment.leads:
+            return {str(lead): [lead] for lead in experiment.leads}
         longest = abs(experiment.targets[-1] - experiment.start)
         return groups or {str(longest): [longest]}
 
@@ -155,6 +194,10 @@ class Run(_Strict):
         if self.mapped is not None and self.mapped not in self.experiments:
             raise ValueError(f"mapped {self.mapped} is not one of the experiments {list(self.experiments)}")
         for name, experiment in self.experiments.items():
+            if experiment.trained_as is not None and experiment.trained_as not in self.experiments:
+                raise ValueError(f"experiment {name}: trained_as {experiment.trained_as} is not an experiment")
+            if experiment.coarse == "luh2" and self.inputs.luh2 is None:
+                raise ValueError(f"experiment {name} has coarse: luh2, but inputs name no luh2")
             need = {experiment.start, *experiment.targets}
             for years in (experiment.train, experiment.validation):
                 need |= set(range(years[0], years[1] + 1)) if years else set()

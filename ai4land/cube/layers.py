@@ -6,8 +6,11 @@ import xarray as xr
 from ai4land.grid import COARSE_CELLS, Grid, grid_of
 from ai4land.legend import class_codes, read_crosswalk, read_legend, recode
 from ai4land.regrid import area_mean, class_fractions, cut_around, nearest
+from ai4land.runs import Run
+from ai4land.sources import InputFile, open_input
 from ai4land.sources.elevation import derive_terrain
 
+_FIRST_YEAR = 1850  # of the product
 _COARSE_RELIEF = 5  # times the cells' size: elevation coarser than that stays on its own grid
 
 
@@ -97,3 +100,62 @@ def regrid_luh2_static(static: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
     blocks = grid_of(coarse)
     fields = {n: area_mean(cut_around(f, blocks).load(), blocks) for n, f in static.items() if n != "cell_area"}
     return xr.Dataset(fields)
+
+
+def luh2_groups(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Dataset]:
+    """LUH2's states by group of the cube: ``luh2`` for the history, ``luh2-<scenario>`` for what follows it.
+
+    Parameters
+    ----------
+    run : Run
+    inputs : dict of str to list of InputFile
+        Files by role, of `ai4land.sources.find_inputs`.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        Of `ai4land.sources.luh2.open_luh2_states`, lazy; the history starts in 1850.
+
+    Raises
+    ------
+    ValueError
+        If the history lacks a year of the maps, or a scenario starts after the last map.
+    """
+    groups: dict[str, xr.Dataset] = {}
+    for role in ("luh2", *run.inputs.scenarios) if run.inputs.luh2 else ():
+        states = open_input(inputs[role])
+        assert isinstance(states, xr.Dataset)
+        first, last = int(states["time"][0]), int(states["time"][-1])
+        base = run.map_years[-1]
+        if role == "luh2" and (first > run.map_years[0] or last < base):
+            raise ValueError(
+                f"LUH2 history has years {first}-{last}, the maps {run.map_years[0]}-{base}; change years."
+            )
+        if role != "luh2" and first > base:
+            raise ValueError(f"scenario {role} starts in {first}, after the last map ({base}): nothing leads to it.")
+        group = "luh2" if role == "luh2" else f"luh2-{role}"
+        groups[group] = states.sel(time=slice(_FIRST_YEAR, None))
+    return groups
+
+
+def regrid_luh2_states(states: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
+    """LUH2's states on the coarse cells of a region, area means; an identity where the cells are LUH2's own.
+
+    Parameters
+    ----------
+    states : xarray.Dataset, (time, lat, lon)
+        Of `luh2_groups`.
+    coarse : xarray.Dataset
+        Anything on the region's coarse cells.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``luh2_state`` (time, state, lat, lon) float32.
+    """
+    blocks = grid_of(coarse)
+    around = cut_around(states.to_dataarray("state"), blocks).transpose("time", "state", "lat", "lon").load()
+    own = nearest(around, blocks)
+    if not grid_of(around).same_cells(blocks):
+        own = own.copy(data=[[area_mean(one, blocks).to_numpy() for one in year] for year in around])
+    return own.astype(np.float32).to_dataset(name="luh2_state")

@@ -1,8 +1,9 @@
 """One Zarr v3 store a run: fine maps, coarse fractions, CF attributes and provenance.
 
 Layout: ``fine/`` on the run's cells, ``coarse/`` on blocks of 25 x 25 of them, ``relief/`` where the
-elevation is coarser than the cells. All years are allocated at creation; a region writes its own
-chunks and no others. Time stamps and host names stay out, so equal content has equal bytes.
+elevation is coarser than the cells, ``luh2/`` and ``luh2-<scenario>/`` for LUH2's states. All years are
+allocated at creation; a region writes its own chunks and no others. Time stamps and host names stay out,
+so equal content has equal bytes.
 """
 
 import shutil
@@ -27,6 +28,7 @@ _FINE_STATIC = {
     "aspect_sin": ("sine of aspect", "1"),
     "aspect_cos": ("cosine of aspect", "1"),
 }
+_SOIL = {f"{n}_fraction": (f"mass fraction of {n} in fine earth", "1") for n in ("sand", "silt", "clay")}
 _COARSE_STATIC = {
     "potential_biomass": ("potential biomass carbon density of natural vegetation", "kg m-2"),
     "potential_forest": ("1 where natural vegetation is forest", "1"),
@@ -48,15 +50,13 @@ def _template(shape: dict[str, int], chunk: tuple[int, int], fields: dict) -> xr
     return xr.Dataset(arrays)
 
 
-def _fine_fields(coarse_relief: bool) -> dict:
+def _fine_fields(coarse_relief: bool, soil: bool) -> dict:
     maps, cells = ("time", "lat", "lon"), ("lat", "lon")
     cover = {"long_name": "land use", "comment": "255 is no data", **flag_attributes(read_legend("land_use"))}
     zones = {"long_name": "Koeppen-Geiger climate zone", **flag_attributes(read_legend("koppen_geiger"))}
     fields = {"land_use": (maps, "uint8", NO_DATA, cover), "koppen": (cells, "uint8", 0, zones)}
-    if coarse_relief:
-        return fields
-    relief = {n: (cells, "float32", np.nan, {"long_name": t, "units": u}) for n, (t, u) in _FINE_STATIC.items()}
-    return fields | relief
+    layers = ({} if coarse_relief else _FINE_STATIC) | (_SOIL if soil else {})
+    return fields | {n: (cells, "float32", np.nan, {"long_name": t, "units": u}) for n, (t, u) in layers.items()}
 
 
 def _coarse_fields(luh2_static: bool) -> dict:
@@ -75,7 +75,23 @@ def _coarse_fields(luh2_static: bool) -> dict:
     return fields | static
 
 
-def create_cube(path: Path, run: Run, layout: Layout, files: pd.DataFrame, coarse_relief: bool) -> None:
+def _luh2_template(layout: Layout, years: list[int], states: list[str]) -> xr.Dataset:
+    """Empty states of LUH2 on the coarse cells: one chunk a region holds all years."""
+    about = {"long_name": "LUH2 state", "units": "1", "comment": "fraction of the whole cell; secma in years, secmb in "
+             "kg m-2; NaN is ocean"}  # fmt: skip
+    grid = layout.grid.blocks(COARSE_CELLS)
+    shape = {"time": len(years), "state": len(states), "lat": grid.rows, "lon": grid.cols}
+    chunks = (len(years), len(states), *(-(-n // COARSE_CELLS) for n in layout.chunk))
+    data = _allocate(shape, dict(zip(shape, chunks, strict=True)), "float32", np.nan)
+    field = xr.Variable(tuple(shape), data, about, {"chunks": chunks})
+    time = xr.Variable("time", np.array(years, np.int16), {"long_name": "calendar year"})
+    return xr.Dataset({"luh2_state": field}, {"time": time, "state": states, **grid.coords()})
+
+
+def create_cube(
+    path: Path, run: Run, layout: Layout, files: pd.DataFrame, coarse_relief: bool,
+    luh2: dict[str, tuple[list[int], list[str]]] | None = None,
+) -> None:  # fmt: skip
     """Allocate the empty cube of a run, all years; an older one is replaced.
 
     Parameters
@@ -88,6 +104,8 @@ def create_cube(path: Path, run: Run, layout: Layout, files: pd.DataFrame, coars
         Inventory of the inputs: columns dataset, file, bytes, sha256, licence, doi.
     coarse_relief : bool
         Whether elevation stays on its own coarse grid (`write_relief`) instead of the fine one.
+    luh2 : dict of str to tuple of list, optional
+        Years and names of LUH2's states, by group (`luh2_groups`).
     """
     codes = class_codes(read_legend("land_use"))
     years = np.array(run.map_years, np.int16)
@@ -97,12 +115,15 @@ def create_cube(path: Path, run: Run, layout: Layout, files: pd.DataFrame, coars
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for group, fields, grid, size, more in (
-        ("fine", _fine_fields(coarse_relief), layout.grid, chunk, {}),
+        ("fine", _fine_fields(coarse_relief, run.inputs.soil is not None), layout.grid, chunk, {}),
         ("coarse", _coarse_fields(run.inputs.luh2_static is not None), layout.grid.blocks(COARSE_CELLS), coarse_chunk,
          {"cover_class": codes}),
     ):  # fmt: skip
         dims = {"time": years.size, "lat": grid.rows, "lon": grid.cols, "cover_class": codes.size}
         template = _template(dims, size, fields).assign_coords({"time": time, **grid.coords(), **more})
+        template.to_zarr(partial, group=group, mode="a", compute=False, zarr_format=3, consolidated=False)
+    for group, (known, states) in (luh2 or {}).items():
+        template = _luh2_template(layout, known, states)
         template.to_zarr(partial, group=group, mode="a", compute=False, zarr_format=3, consolidated=False)
     inputs = files[["role", "dataset", "file", "bytes", "sha256", "licence", "doi"]].to_dict("records")
     zarr.open_group(partial, mode="a").update_attributes({
@@ -166,3 +187,9 @@ def open_cube(path: Path, group: str) -> xr.Dataset:
 def has_relief(path: Path) -> bool:
     """Whether the cube keeps elevation on its own coarse grid."""
     return (path / "relief").exists()
+
+
+def luh2_years(path: Path) -> dict[str, list[int]]:
+    """Years of every group of LUH2's states in a cube, by group; empty where there is none."""
+    groups = sorted(p.name for p in path.iterdir() if p.name.startswith("luh2"))
+    return {g: [int(y) for y in open_cube(path, g)["time"]] for g in groups}

@@ -13,6 +13,8 @@ from ai4land.evaluate.tables import (
     add_regional_means,
     beside_claims,
     check_reproduced,
+    lead_tables,
+    masked_tables,
     null_resolution,
     pool_counts,
     read_counts,
@@ -22,6 +24,6 @@ from ai4land.evaluate.tables import (
 
 __all__ = [
     "KEYS", "RESOLUTIONS", "add_regional_means", "beside_claims", "check_reproduced", "count_calibration",
-    "count_maps", "counts_with_keys",
-    "keep_lasting", "null_resolution", "pool_counts", "read_counts", "score_counts", "score_run", "summary_table",
+    "count_maps", "counts_with_keys", "keep_lasting", "lead_tables", "masked_tables", "null_resolution", "pool_counts",
+    "read_counts", "score_counts", "score_run", "summary_table",
 ]  # fmt: skip

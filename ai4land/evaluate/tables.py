@@ -45,7 +45,8 @@ def pool_counts(counts: pd.DataFrame, leads: dict[str, list[int]]) -> pd.DataFra
         chosen = (whole["experiment"] == experiment) & whole["lead"].isin([str(m) for m in members])
         grouped.append(whole[chosen].assign(lead=label))
     counts = pd.concat([counts, *grouped], ignore_index=True)
-    regions = counts[counts["fold"] == "all"].assign(region="all")
+    # A numbered fold is another place in each region; named parts, such as hidden cells, can be pooled.
+    regions = counts[~counts["fold"].str.isdigit()].assign(region="all")
     return pd.concat([counts, regions], ignore_index=True).groupby(by, as_index=False)["value"].sum()
 
 
@@ -151,3 +152,23 @@ def check_reproduced(table: pd.DataFrame) -> None:
     if len(off):
         shown = off[["model", "member", "metric", "value", "ours"]].to_dict("records")
         raise ValueError(f"published baselines are not reproduced: {shown}; the cells or the metric differ.")
+
+
+def lead_tables(scores: pd.DataFrame, run: Run, metrics: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """Summary tables of every experiment whose prior is visible, one for each group of leads, by heading."""
+    return {
+        f"{name.replace('_', ' ')}, lead (years) {lead}": summary_table(scores, metrics, experiment=name, lead=lead)
+        for name, e in run.experiments.items() if not e.mask_ratio for lead in run.lead_groups(name)
+    }  # fmt: skip
+
+
+def masked_tables(scores: pd.DataFrame, run: Run, metrics: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """Summary tables of every experiment with a masked prior, cells with hidden and visible priors apart."""
+    tables = {}
+    for name, experiment in run.experiments.items():
+        lead = str(abs(experiment.targets[0] - experiment.start))
+        for fold in ("all", "hidden", "visible") if experiment.mask_ratio else ():
+            if ((scores["experiment"] == name) & (scores["fold"] == fold)).any():
+                heading = f"{experiment.mask_ratio:.0%} of the prior hidden, {fold} cells, lead (years) {lead}"
+                tables[heading] = summary_table(scores, metrics, experiment=name, lead=lead, fold=fold)
+    return tables

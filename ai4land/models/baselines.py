@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 
+from ai4land.allocate import best_per_block
 from ai4land.grid import block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import most_probable, one_hot
@@ -114,7 +115,7 @@ class KernelDensity(_Untrained):
                 rank = density[grow].ravel()[candidates]
                 if self.fuzzy and candidates.size:
                     rank = rank + rng.normal(0, self.fuzzy * rank.std() + 1e-12, rank.size)
-                taken = _best_per_block(candidates, rank, blocks.ravel()[candidates], quota)
+                taken = best_per_block(candidates, rank, blocks.ravel()[candidates], quota)
                 out.ravel()[taken] = grow
                 free.ravel()[taken] = False
                 moved = np.bincount(blocks.ravel()[taken], minlength=quota.size)
@@ -126,12 +127,3 @@ def _neighbours(labels: np.ndarray, density: np.ndarray, classes: list[int]) -> 
     """Classes in the order of the mean kernel density that a growing class has in their cells."""
     mean = {c: float(density[labels == c].mean()) if (labels == c).any() else 0.0 for c in classes}
     return sorted(classes, key=lambda c: (-mean[c], c))
-
-
-def _best_per_block(cells: np.ndarray, rank: np.ndarray, blocks: np.ndarray, quota: np.ndarray) -> np.ndarray:
-    """The ``quota[block]`` cells of highest rank of every block; the first cell wins a tie."""
-    order = np.lexsort((cells, -rank, blocks))
-    cells, blocks = cells[order], blocks[order]
-    _, first, count = np.unique(blocks, return_index=True, return_counts=True)
-    place = np.arange(cells.size) - np.repeat(first, count)
-    return cells[place < quota[blocks]]

@@ -1,13 +1,15 @@
 """What a network sees of a batch: channels, standardised with the training split's statistics only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.refine import refine
 from ai4land.samples import Batch, RegionCube, Split, learnable
+from ai4land.sources.luh2 import STATES
 
 _ZONES = "koppen"
 _DECADE = 10.0  # years: scale of the lead
@@ -27,18 +29,22 @@ class Encoding:
         Whether the climate zone is an input.
     method : {'step', 'bilinear'}
         How coarse fields are refined.
+    states : dict of str to tuple of float
+        Mean and standard deviation of LUH2's states; 0 and 1 for those that are fractions.
     """
 
     coarse_cells: tuple[int, ...]
     statistics: dict[str, tuple[float, float]]
     zones: bool
     method: str = "step"
+    states: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
         """Number of channels."""
         classes = class_codes(read_legend("land_use")).size
-        return classes + 1 + 2 * classes * len(self.coarse_cells) + len(self.statistics) + 5 * self.zones + 2
+        coarse = 2 * classes * len(self.coarse_cells) + len(self.states)
+        return classes + 1 + coarse + len(self.statistics) + 5 * self.zones + 2
 
     @property
     def target_fraction(self) -> int:
@@ -51,7 +57,8 @@ class Encoding:
         """Channels of a batch on the device, (batch, channel, y, x) float32.
 
         One-hot prior and a flag of hidden cells; class fractions of the prior and the target year for every
-        coarse size; standardised statics; main climate groups A to E, one-hot; years in decades and their sign.
+        coarse size; LUH2's states; standardised statics; main climate groups A to E, one-hot; years in decades and
+        their sign.
         """
         prior = torch.as_tensor(batch.prior, device=device)
         size, shape = prior.shape[0], (prior.shape[1], prior.shape[2])
@@ -62,6 +69,10 @@ class Encoding:
         for cells in self.coarse_cells:
             coarse = torch.as_tensor(batch.coarse[cells], device=device).flatten(1, 2)
             parts.append(refine(coarse, start, shape, cells, self.method))
+        if self.states:
+            fields = np.stack([(batch.states[n] - mean) / scale for n, (mean, scale) in self.states.items()], 1)
+            parts.append(refine(torch.as_tensor(fields.astype(np.float32), device=device), start, shape, COARSE_CELLS,
+                                self.method))  # fmt: skip
         parts += [self._static(batch, name, size, shape, device) for name in self.statistics]
         if self.zones:
             parts.append(self._groups(batch, size, shape, device))
@@ -111,7 +122,25 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
             finite = values[np.isfinite(values)]
             deviation = float(finite.std()) if finite.size else 0.0
             statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)
-    return Encoding(split.coarse_cells, statistics, split.statics and _ZONES in cube.static, method)
+    zones = split.statics and _ZONES in cube.static
+    return Encoding(split.coarse_cells, statistics, zones, method, _fit_states(cube, split, seen))
+
+
+def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Statistics of LUH2's ages and biomasses over the coarse cells and years that a split trains on."""
+    if split.coarse != "luh2":
+        return {}
+    assert cube.luh2 is not None
+    where = np.zeros(cube.luh2.states.shape[2:], bool)
+    where[tuple(i // COARSE_CELLS for i in np.nonzero(seen))] = True
+    years = [cube.luh2.index(y) for y in sorted({c.year for c in split.train})]
+    used = cube.luh2.states[years][..., where]
+    out = {}
+    for number, name in enumerate(cube.luh2.names):
+        values = used[:, number].astype(float)
+        known = np.isfinite(values).any() and name not in STATES
+        out[name] = (float(np.nanmean(values)), float(np.nanstd(values)) or 1.0) if known else (0.0, 1.0)
+    return out
 
 
 def turn(inputs: torch.Tensor, labels: torch.Tensor, encoding: Encoding, rng: np.random.Generator) -> tuple:

@@ -16,7 +16,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import FromPrior, UNet
-from ai4land.samples import Batch, RegionCube, Split, WindowSampler
+from ai4land.samples import Batch, RegionCube, Split, WindowSampler, transition_counts
 from ai4land.train import Schedule, Training, autocast, choose_device
 
 NETWORKS = {"unet": UNet}
@@ -64,12 +64,14 @@ class Neural:
         self.network: torch.nn.Module | None = None
         self.history = pd.DataFrame()
 
-    def _build(self, encoding: Encoding) -> torch.nn.Module:
+    def _build(self, encoding: Encoding, counts: dict[int, np.ndarray] | None = None) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings["seed"])
             classes = class_codes(read_legend("land_use")).size
             network = NETWORKS[self.name](encoding.channels, classes, self.settings["base"])
-            return FromPrior(network, classes, encoding.target_fraction)
+            whole = FromPrior(network, classes, encoding.target_fraction)
+            whole.start_from({gap: table[:classes, :classes] for gap, table in (counts or {}).items()})
+            return whole
 
     def fit(self, cube: RegionCube, split: Split) -> Self:
         """Learn from windows of the training cases; windows of the validation cases stop the training.
@@ -88,22 +90,23 @@ class Neural:
         fold = "" if split.fold is None else f"-fold{split.fold}"
         file = self.checkpoints / f"{split.experiment}{fold}.pt" if self.checkpoints else None
         title = f"{split.experiment}{fold}: train {self.name}"
-        training = Training(self._build(self.encoding), self.schedule, self._about(cube, split), file)
+        counts = transition_counts(cube, split.train)
+        training = Training(self._build(self.encoding, counts), self.schedule, self._about(cube, split), file)
         validation = [self._tensors(*held.draw(i, batch)) for i in range(_HELD)]
-        encoding = self.encoding
-
-        def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-            inputs, labels = self._tensors(*train.draw(step, batch))
-            return turn(inputs, labels, encoding, np.random.default_rng([seed, step, 7]))
-
-        self.history = training.run(draw, validation, title)
+        self.history = training.run(lambda step: self.windows(train, step), validation, title)
         self.network = training.network.eval()
         return self
+
+    def windows(self, sampler: WindowSampler, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs and labels of one training step on the device, randomly turned; the same for the same step."""
+        assert self.encoding is not None
+        inputs, labels = self._tensors(*sampler.draw(step, self.settings["batch"]))
+        return turn(inputs, labels, self.encoding, np.random.default_rng([self.settings["seed"], step, 7]))
 
     def _about(self, cube: RegionCube, split: Split) -> str:
         """What the weights depend on: data, cases and configuration."""
         data = hashlib.sha256(cube.land_use.tobytes())
-        for values in cube.static.values():
+        for values in (*cube.static.values(), *((cube.luh2.states,) if cube.luh2 else ())):
             data.update(np.ascontiguousarray(values).tobytes())
         for case in split.train + split.validation:
             data.update(f"{case.prior_year} {case.year}".encode())
@@ -135,6 +138,7 @@ class Neural:
         """
         assert self.encoding is not None and self.network is not None, "fit or load the network first"
         missing = sorted(set(self.encoding.statistics) - set(batch.static))
+        missing += sorted(set(self.encoding.states) - set(batch.states))
         missing += [f"coarse cells of {c}" for c in self.encoding.coarse_cells if c not in batch.coarse]
         if missing:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
@@ -179,7 +183,8 @@ class Neural:
         stored = about["encoding"]
         model = cls(Schedule(**about["schedule"]), **about["settings"], name=about["model"])
         statistics = {n: (float(m), float(s)) for n, (m, s) in stored["statistics"].items()}
-        model.encoding = Encoding(tuple(stored["coarse_cells"]), statistics, stored["zones"], stored["method"])
+        states = {n: (float(m), float(s)) for n, (m, s) in stored["states"].items()}
+        model.encoding = Encoding(tuple(stored["coarse_cells"]), statistics, stored["zones"], stored["method"], states)
         network = model._build(model.encoding)
         try:
             network.load_state_dict(load_file(folder / "weights.safetensors"))

@@ -1,6 +1,7 @@
 """XGBoost on cells with neighbourhood features."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -19,8 +20,10 @@ from ai4land.samples import (
     case_batch,
     feature_matrix,
     feature_table,
+    hide_patches,
     learnable,
     refine_step,
+    transition_counts,
 )  # fmt: skip
 
 _CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
@@ -50,6 +53,8 @@ class Trees:
     learning_rate : float
     seed : int
     threads : int
+    masked : float
+        Share of the cases whose prior is partly hidden in random patches, so that hidden priors are not new.
 
     References
     ----------
@@ -62,10 +67,11 @@ class Trees:
 
     def __init__(
         self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,
-        learning_rate: float = 0.1, seed: int = 0, threads: int = 2,
+        learning_rate: float = 0.1, seed: int = 0, threads: int = 2, masked: float = 0.0,
     ) -> None:  # fmt: skip
         self.settings = {"rounds": rounds, "rows": rows, "cases": cases, "depth": depth,
-                         "learning_rate": learning_rate, "seed": seed, "threads": threads}  # fmt: skip
+                         "learning_rate": learning_rate, "seed": seed, "threads": threads,
+                         "masked": masked}  # fmt: skip
         self.booster: xgboost.Booster | None = None
         self.features: list[str] = []
         self.classes: list[int] = []
@@ -75,6 +81,7 @@ class Trees:
         """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases."""
         rng = np.random.default_rng([int(self.settings["seed"]), stream, split.fold or 0])
         chosen = [cases[i] for i in np.sort(rng.permutation(len(cases))[: int(self.settings["cases"])])]
+        chosen = [self._masked(case, cube.grid.shape, rng) for case in chosen]
         masks = [learnable(cube, case) for case in chosen]
         keep = min(1.0, rows / max(sum(int(m.sum()) for m in masks), 1))
         tables, labels, margins = [], [], []
@@ -88,26 +95,25 @@ class Trees:
             margins.append(self._margin(batch, where))
         return np.concatenate(tables), np.concatenate(labels), np.concatenate(margins)
 
+    def _masked(self, case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Case:
+        """A case as it is, or with its prior hidden in random patches."""
+        if not self.settings["masked"] or rng.random() >= self.settings["masked"]:
+            return case
+        hidden = hide_patches(shape, rng.random(), rng)
+        return replace(case, hidden=hidden if case.hidden is None else hidden | case.hidden)
+
     def _learn_transitions(self, cube: RegionCube, split: Split) -> None:
         """Shares of the classes that each prior class became, by years between the maps.
 
         Half a cell is added to every count: no change is impossible.
         """
-        count: dict[int, np.ndarray] = {}
-        for case in split.train:
-            where = learnable(cube, case)
-            prior = (
-                cube.map(case.prior_year)
-                if case.hidden is None
-                else np.where(case.hidden, 255, cube.map(case.prior_year))
-            )
-            pairs = prior[where].astype(int) * 256 + cube.map(case.year)[where]
-            table = np.bincount(pairs, minlength=65536).reshape(256, 256)
-            gap = case.year - case.prior_year
-            count[gap] = count.get(gap, 0) + table
+        count = transition_counts(cube, split.train)
         self.classes = [int(c) for c in np.flatnonzero(np.sum(list(count.values()), axis=(0, 1)))] if count else []
+        if self.settings["masked"]:
+            seen = [np.unique(cube.map(c.year)[slice(None) if c.where is None else c.where]) for c in split.train]
+            self.classes = [int(c) for c in np.unique(np.concatenate(seen)) if c != NO_DATA]
         self.transitions = {}
-        for gap, table in sorted(count.items()):
+        for gap, table in count.items():
             shares = table[:, self.classes] + 0.5
             self.transitions[gap] = shares / shares.sum(1, keepdims=True)
 
@@ -156,13 +162,9 @@ class Trees:
         train = self._matrix(self._table(cube, split, split.train, rows, 0), None)
         held = self._matrix(self._table(cube, split, split.validation, rows // 4, 1), train)
         booster = xgboost.train(
-            self._parameters(),
-            train,
-            rounds,
-            evals=[(held, "validation")],
-            early_stopping_rounds=20,
+            self._parameters(), train, rounds, evals=[(held, "validation")], early_stopping_rounds=20,
             verbose_eval=False,
-        )
+        )  # fmt: skip
         rounds = booster.best_iteration + 1
         if split.refit:
             every = self._matrix(self._table(cube, split, split.train + split.validation, rows, 2), None)

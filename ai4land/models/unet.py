@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -60,16 +61,19 @@ class UNet(nn.Module):
 
 
 class FromPrior(nn.Module):
-    """A network that says how a cell differs from where it starts: its visible prior, or its coarse fractions.
+    """A network that says how a cell differs from where it starts.
 
-    Learning to copy costs most of a short training; two learned factors on the start do away with it.
+    A visible cell starts from the transition matrices of the training cells: the log shares of the classes that
+    its prior class became after so many years. A hidden one starts from the class fractions of its coarse cell.
+    The head of the network starts at zero, so that training begins there and never has to learn to copy.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Logits (batch, class, y, x) from all inputs.
+        Logits (batch, class, y, x) from all inputs; its ``head`` is set to zero.
     classes : int
-        The first channels: the one-hot prior; the next one flags hidden cells.
+        The first channels: the one-hot prior; the next one flags hidden cells. The last two are the years
+        between the maps in decades, and their sign.
     fraction : int
         First channel of the class fractions of the target year.
     """
@@ -77,11 +81,30 @@ class FromPrior(nn.Module):
     def __init__(self, network: nn.Module, classes: int, fraction: int) -> None:
         super().__init__()
         self.network, self.classes, self.fraction = network, classes, fraction
-        self.trust = nn.Parameter(torch.tensor([3.0, 1.0]))
+        nn.init.zeros_(network.head.weight)  # type: ignore[union-attr, arg-type]
+        nn.init.zeros_(network.head.bias)  # type: ignore[union-attr, arg-type]
+        # (backward or forward, constant and factor of log years, prior class, class)
+        self.transitions = nn.Parameter(torch.zeros(2, 2, classes, classes))
+        self.trust = nn.Parameter(torch.ones(1))
+
+    def start_from(self, counts: dict[int, np.ndarray]) -> None:
+        """Fit the start to transition counts (class, class) by years; directions without any stay at zero."""
+        for number, sign in enumerate((-1, 1)):
+            gaps = [g for g in counts if g * sign > 0]
+            if not gaps:
+                continue
+            shares = np.stack([counts[g] + 0.5 for g in gaps])
+            shares = np.log(shares / shares.sum(2, keepdims=True)).reshape(len(gaps), -1)
+            terms = np.stack([np.ones(len(gaps)), np.log(np.abs(gaps))], 1)
+            fit = np.linalg.lstsq(terms, shares, rcond=None)[0].reshape(2, self.classes, self.classes)
+            self.transitions.data[number] = torch.as_tensor(fit, dtype=torch.float32)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits (batch, class, y, x)."""
         prior, hidden = x[:, : self.classes], x[:, self.classes, None]
         fractions = x[:, self.fraction : self.fraction + self.classes]
-        start = self.trust[0] * prior + self.trust[1] * hidden * (fractions + 1e-3).log()
-        return self.network(x) + start
+        years = x[:, -2, 0, 0].float() * 10  # (batch,)
+        table = self.transitions[(years > 0).long()]  # (batch, 2, prior class, class)
+        table = table[:, 0] + table[:, 1] * years.abs().clamp(min=1).log()[:, None, None]
+        start = torch.einsum("bcyx,bck->bkyx", prior.float(), table)
+        return self.network(x) + start + self.trust * hidden * (fractions + 1e-3).log()

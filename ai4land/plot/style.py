@@ -17,7 +17,7 @@ MODEL_NAMES = {
     "persistence": "Persistence", "coarse_majority": "Coarse majority", "kernel_density": "Kernel density",
     "landscaler": "LandScaleR", "xgboost": "XGBoost", "random_forest": "Random forest", "cnn": "CNN", "unet": "U-Net",
 }  # fmt: skip
-MEMBER_LINES = {"all": "-", "deterministic": "-", "fuzzy": "--"}
+MEMBER_LINES = {"all": "-", "deterministic": "-", "fuzzy": "--", "expected_change": ":"}
 
 mpl.rcParams.update({
     "font.family": "sans-serif", "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "legend.fontsize": 7.5,
@@ -45,7 +45,7 @@ def model_label(model: str, member: str) -> str:
     """Name of a model and its member, as a legend shows it."""
     name = MODEL_NAMES.get(model.removesuffix("+allocation"), model)
     name += ", areas matched" if model.endswith("+allocation") else ""
-    return name if member == "all" else f"{name} ({member})"
+    return name if member == "all" else f"{name} ({member.replace('_', ' ')})"
 
 
 def add_source(figure: Figure, source: str, synthetic: bool) -> None:
@@ -73,3 +73,20 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     figure.savefig(png, metadata={"Software": None})
     figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return [png, pdf]
+
+
+class Album:
+    """Figures of one run, saved as they are made.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.files = folder, list[Path]()
+
+    def keep(self, figure: Figure, name: str) -> Figure:
+        """Save a figure under a name, see `save_figure`, and give it back to be shown."""
+        self.files += save_figure(figure, self.folder / name)
+        return figure

@@ -1,16 +1,14 @@
 """The counts that judge test maps, all models on the same cells; and the areas of their classes."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ai4land.evaluate import count_calibration, count_maps, counts_with_keys, keep_lasting
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.predict.maps import Predictions, read_predictions
+from ai4land.predict.maps import Predictions
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, deal_folds
+from ai4land.samples import RegionCube, deal_folds, held_out, masked
 
 LASTING_YEARS = 5  # a change lasts that is still there in each of so many maps
 _CERTAIN = {"persistence", "kernel_density", "landscaler"}  # models that give no probabilities
@@ -30,6 +28,27 @@ def _lasting(cube: RegionCube, experiment: Experiment, year: int) -> np.ndarray 
     if not set(later) <= set(cube.years):
         return None
     return keep_lasting(cube.map(experiment.start), [cube.map(y) for y in later])
+
+
+def judged_parts(cube: RegionCube, experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
+    """Parts of a region that are counted apart, by name in column ``fold``; they add up to all cells.
+
+    Spatial folds by number; cells with a ``hidden`` and a ``visible`` prior; ``held_out`` and ``trained`` blocks.
+    """
+    everywhere = np.ones(cube.grid.shape, bool)
+    if experiment.folds:
+        valid = cube.map(experiment.start) != NO_DATA
+        dealt = deal_folds(valid, experiment.fold_cells, experiment.folds, seed)
+        return {str(k): dealt == k for k in range(experiment.folds)}
+    if experiment.mask_ratio:
+        hidden = masked(cube, experiment, seed)
+        parts = {"hidden": hidden, "visible": ~hidden}
+    elif experiment.held_blocks:
+        held = held_out(cube, experiment, seed)
+        parts = {"held_out": held, "trained": ~held}
+    else:
+        parts = {"all": everywhere}
+    return {name: part for name, part in parts.items() if part.any()}
 
 
 def count_predictions(
@@ -56,10 +75,7 @@ def count_predictions(
     cells = common_cells(cube, experiment, predictions)
     prior = cube.map(experiment.start)
     land = class_codes(read_legend("land_use"), land_only=True)
-    folds: dict[str, np.ndarray] = {"all": np.ones(prior.shape, bool)}
-    if experiment.folds:
-        dealt = deal_folds(prior != NO_DATA, experiment.fold_cells, experiment.folds, seed)
-        folds = {str(k): dealt == k for k in range(experiment.folds)}
+    folds = judged_parts(cube, experiment, seed)
     tables = []
     for number, year in enumerate(experiment.targets):
         observed, lasting = cube.map(year), _lasting(cube, experiment, year)
@@ -91,36 +107,7 @@ def count_run(cube: RegionCube, run: Run, *made: dict[str, Predictions]) -> pd.D
     tables = []
     for name, experiment in run.experiments.items():
         predictions = [maps for part in made for maps in part.get(name, {}).values()]
+        if not predictions:
+            continue
         tables.append(count_predictions(cube, name, experiment, predictions, run.seed))
     return pd.concat(tables, ignore_index=True)
-
-
-def class_areas(cube: RegionCube, run: Run, store: Path) -> pd.DataFrame:
-    """Area of every land class by year, observed and predicted.
-
-    Parameters
-    ----------
-    cube : RegionCube
-    run : Run
-    store : pathlib.Path
-        Zarr store of the region's predictions.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns experiment, model, member, year, class, km2; observed rows have experiment 'all'.
-    """
-    legend = read_legend("land_use")
-    land = legend[legend["land"]]
-    area = np.broadcast_to(cube.grid.cell_area()[:, None] * 1e-6, cube.grid.shape)
-    sources = [("all", "observed", "all", y, cube.map(y)) for y in cube.years]
-    for name in run.experiments:
-        for (model, member), maps in read_predictions(store, name).items():
-            sources += [(name, model, member, int(m["time"]), m.to_numpy()) for m in maps["land_use"]]
-    rows = []
-    for name, model, member, year, labels in sources:
-        total = np.bincount(labels.ravel(), weights=area.ravel(), minlength=256)
-        rows += [
-            (name, model, member, year, str(c), total[code]) for code, c in zip(land["code"], land["name"], strict=True)
-        ]
-    return pd.DataFrame(rows, columns=["experiment", "model", "member", "year", "class", "km2"])

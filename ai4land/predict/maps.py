@@ -8,14 +8,16 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
+from ai4land.allocate import expected_change
 from ai4land.cube import regrid_land_use
-from ai4land.legend import NO_DATA, flag_attributes, read_legend
+from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.models.base import Model, most_probable
 from ai4land.predict.windows import predict_blended
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, case_batch, make_split
+from ai4land.samples import Batch, RegionCube, Split, case_batch, make_split
 from ai4land.sources import find_files, open_input
 
+TRAINED = ("unet", "cnn", "xgboost", "random_forest", "sequence")
 Predictions = dict[tuple[str, str], xr.Dataset]  # by model and member
 
 
@@ -36,25 +38,26 @@ def predict_experiment(
     seed : int
         Deals the spatial folds.
     folder : pathlib.Path, optional
-        Where to save the fitted models, ``<folder>/<experiment>[-<fold>]``.
+        Where to save the fitted models, ``<folder>/<experiment>[-<fold>]``; those of an experiment that
+        says ``trained_as`` are read from there.
 
     Returns
     -------
     xarray.Dataset
-        ``land_use`` (time, lat, lon) uint8, 255 without data, and ``confidence`` (time, lat, lon) float32,
-        the probability of that class (1); attributes ``model``, ``member``.
+        ``land_use`` (time, lat, lon) uint8, the most probable class, 255 without data; ``confidence``
+        (time, lat, lon) float32, its probability (1); for trained models ``land_use_expected_change``, the map of
+        `ai4land.allocate.expected_change`; attributes ``model``, ``member``.
     """
     shape = (len(experiment.targets), *cube.grid.shape)
     labels, confidence = np.full(shape, NO_DATA, np.uint8), np.zeros(shape, np.float32)
+    changed = labels.copy()
     folds: list[int | None] = list(range(experiment.folds)) or [None]
     model = make_model()
     title = f"{name}: {model.name}" + ("" if model.member == "all" else f" {model.member}")
     with tqdm(total=len(folds) * shape[0], desc=title, unit="map", mininterval=5) as bar:
         for fold in folds:
             split = make_split(name, experiment, cube, fold, seed)
-            model = make_model().fit(cube, split)
-            if folder is not None:
-                model.save(folder / (name if fold is None else f"{name}-fold{fold}"))
+            model = _fitted(make_model(), cube, split, experiment, folder)
             for number, case in enumerate(split.test):
                 batch = case_batch(cube, split, case)
                 probability = (
@@ -63,8 +66,30 @@ def predict_experiment(
                 where = np.ones(cube.grid.shape, bool) if case.where is None else case.where
                 labels[number][where] = most_probable(probability, batch.valid[0])[where]
                 confidence[number][where] = probability.max(0)[where]
+                if model.name in TRAINED:
+                    changed[number][where] = _as_expected(probability, batch, labels[number], where)[where]
                 bar.update()
-    return _as_dataset(cube, experiment, labels, confidence, model.name, model.member)
+    maps = _as_dataset(cube, experiment, labels, confidence, model.name, model.member)
+    if model.name in TRAINED:
+        maps["land_use_expected_change"] = maps["land_use"].copy(data=changed)
+    return maps
+
+
+def _as_expected(probability: np.ndarray, batch: Batch, labels: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Map with as much change from the visible prior as is expected; hidden cells get the most probable class."""
+    prior = np.where(batch.prior[0] == NO_DATA, labels, batch.prior[0]).astype(np.uint8)
+    free = np.isin(batch.prior[0], class_codes(read_legend("land_use"), land_only=True)) & where
+    return expected_change(probability, prior, free)
+
+
+def _fitted(model: Model, cube: RegionCube, split: Split, experiment: Experiment, folder: Path | None) -> Model:
+    """The model fitted to a split and saved, or read where the experiment borrows another's."""
+    if experiment.trained_as is not None:
+        return model.load(folder / experiment.trained_as) if folder is not None else model
+    model = model.fit(cube, split)
+    if folder is not None:
+        model.save(folder / (split.experiment if split.fold is None else f"{split.experiment}-fold{split.fold}"))
+    return model
 
 
 def _as_dataset(
@@ -130,11 +155,13 @@ def predict_all(
     shutil.rmtree(store, ignore_errors=True)
     made: dict[str, Predictions] = {}
     for name, experiment in run.experiments.items():
+        if experiment.stepwise:
+            continue
         made[name] = {}
         for group, make_model in models.items():
             maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group))
             save_predictions(store, f"{name}/{group}", maps)
-            made[name][maps.attrs["model"], maps.attrs["member"]] = maps
+            made[name] |= _by_rule(maps)
     return made
 
 
@@ -149,7 +176,20 @@ def read_predictions(store: Path, name: str) -> Predictions:
     opened = [
         xr.open_zarr(store, group=f"{name}/{g}", consolidated=False, mask_and_scale=False, chunks={}) for g in groups
     ]
-    return {(d.attrs["model"], d.attrs["member"]): d for d in opened}
+    found: Predictions = {}
+    for maps in opened:
+        found |= _by_rule(maps)
+    return found
+
+
+def _by_rule(maps: xr.Dataset) -> Predictions:
+    """Most probable classes, and as a member of its own the map with as much change as is expected."""
+    model, member = maps.attrs["model"], maps.attrs["member"]
+    found = {(model, member): maps.drop_vars("land_use_expected_change", errors="ignore")}
+    if "land_use_expected_change" in maps:
+        other = maps[["land_use_expected_change"]].rename(land_use_expected_change="land_use")
+        found[model, "expected_change"] = other.assign_attrs(maps.attrs, member="expected_change")
+    return found
 
 
 def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
@@ -163,6 +203,28 @@ def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
         assert isinstance(source, xr.DataArray)
         maps = regrid_land_use(source, cube.grid)
         for name, experiment in run.experiments.items():
+            if experiment.stepwise:
+                continue
             key = file.dataset.split("_")[0], file.keys["member"]
             adopted[name][key] = adopt_maps(cube, experiment, maps, *key)
     return adopted
+
+
+def read_region_maps(folder: Path, cube: RegionCube, run: Run, raw: Path, name: str) -> Predictions:
+    """All saved maps of one experiment in one region: trees and baselines, networks, and a peer's.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Results of the region.
+    cube : RegionCube
+    run : Run
+    raw : pathlib.Path
+        Where a peer's maps are.
+    name : str
+        Of the experiment.
+    """
+    found: Predictions = {}
+    for store in sorted(folder.glob("predictions-*.zarr")):
+        found |= read_predictions(store, name)
+    return found | read_peers(cube, run, raw).get(name, {})

@@ -1,12 +1,14 @@
 """What a model may see: arrays of a case, splits by year and by spatial block, tables for trees."""
 
-from ai4land.samples.arrays import Batch, RegionCube, make_batch, read_region, refine_step
-from ai4land.samples.splits import Case, Split, case_batch, deal_folds, learnable, make_split
-from ai4land.samples.tables import RADII, class_densities, feature_matrix, feature_table, kernel_density
-from ai4land.samples.windows import PATCH_CELLS, WindowSampler, cut_batch, hide_patches
+from ai4land.samples.arrays import Batch, Luh2, RegionCube, make_batch, read_region, refine_step
+from ai4land.samples.patches import PATCH_CELLS, hide_patches
+from ai4land.samples.splits import RADII, Case, Split, case_batch, deal_folds, held_out, learnable, make_split, masked
+from ai4land.samples.tables import class_densities, feature_matrix, feature_table, kernel_density, transition_counts
+from ai4land.samples.windows import WindowSampler, cut_batch
 
 __all__ = [
-    "PATCH_CELLS", "RADII", "Batch", "Case", "RegionCube", "Split", "WindowSampler", "case_batch", "class_densities",
-    "cut_batch", "deal_folds", "feature_matrix", "feature_table", "hide_patches", "kernel_density", "learnable",
-    "make_batch", "make_split", "read_region", "refine_step",
+    "PATCH_CELLS", "RADII", "Batch", "Case", "Luh2", "RegionCube", "Split", "WindowSampler", "case_batch",
+    "class_densities", "cut_batch", "deal_folds", "feature_matrix", "feature_table", "held_out", "hide_patches",
+    "kernel_density", "learnable", "make_batch", "make_split", "masked", "read_region", "refine_step",
+    "transition_counts",
 ]  # fmt: skip

@@ -13,8 +13,9 @@ from ai4land.grid import block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.runs import Experiment
 from ai4land.samples.arrays import Batch, RegionCube, make_batch
-from ai4land.samples.tables import RADII
+from ai4land.samples.patches import hide_patches
 
+RADII = (1, 2, 4, 8, 16)  # fine cells: densities of a class in boxes of 3 to 33 cells
 BUFFER = max(RADII)  # fine cells: the receptive field of the neighbourhood features
 
 
@@ -43,7 +44,7 @@ class Split:
 
     ``refit`` says that a model may learn from the validation cases too once they have stopped it: in a
     spatial split, where they are one more fold; never in a split by years, where they are held out.
-    ``statics`` says whether static layers are an input.
+    ``statics`` says whether static layers are an input, ``coarse`` where the coarse fields come from.
     """
 
     experiment: str
@@ -54,6 +55,7 @@ class Split:
     test: list[Case]
     refit: bool = False
     statics: bool = True
+    coarse: str = "perfect"
 
 
 def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
@@ -128,28 +130,52 @@ def _spatial_split(name: str, experiment: Experiment, cube: RegionCube, fold: in
 
     stopping = (fold + 1) % experiment.folds
     train = cases(*(k for k in range(experiment.folds) if k not in (fold, stopping)))
-    return Split(name, experiment.coarse_cells, fold, train, cases(stopping), cases(fold), True, experiment.statics)
+    return Split(name, experiment.coarse_cells, fold, train, cases(stopping), cases(fold), True, experiment.statics,
+                 experiment.coarse)  # fmt: skip
 
 
-def _year_cases(prior_years: range, years: range, longest: int) -> list[Case]:
+def _year_cases(prior_years: range, years: range, longest: int, where: np.ndarray | None) -> list[Case]:
     return [
-        Case(y + sign * gap, y) for y in years for gap in range(1, longest + 1) for sign in (-1, 1)
+        Case(y + sign * gap, y, where) for y in years for gap in range(1, longest + 1) for sign in (-1, 1)
         if y + sign * gap in prior_years
     ]  # fmt: skip
 
 
-def _year_split(name: str, experiment: Experiment) -> Split:
+def held_out(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+    """Cells of the spatial blocks that a split by years holds out in every year, (y, x) bool."""
+    valid = cube.map(experiment.start) != NO_DATA
+    if not experiment.held_blocks:
+        return np.zeros(valid.shape, bool)
+    return deal_folds(valid, experiment.fold_cells, experiment.held_blocks, seed) == 0
+
+
+def _year_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) -> Split:
     assert experiment.train and experiment.validation
+    where = ~held_out(cube, experiment, seed) if experiment.held_blocks else None
     train = range(experiment.train[0], experiment.train[1] + 1)
     held = range(experiment.validation[0], experiment.validation[1] + 1)
     both = range(min(train[0], held[0]), max(train[-1], held[-1]) + 1)
     longest = max(abs(year - experiment.start) for year in experiment.targets)
     forward = experiment.targets[0] > experiment.start
     # Validation asks the test's question: steps in the test's direction, into years not trained on.
-    asked = [c for c in _year_cases(both, held, longest) if (c.year > c.prior_year) == forward]
+    asked = [c for c in _year_cases(both, held, longest, where) if (c.year > c.prior_year) == forward]
     test = [Case(experiment.start, y) for y in experiment.targets]
-    return Split(name, experiment.coarse_cells, None, _year_cases(train, train, longest), asked, test,
-                 statics=experiment.statics)  # fmt: skip
+    return Split(name, experiment.coarse_cells, None, _year_cases(train, train, longest, where), asked, test,
+                 statics=experiment.statics, coarse=experiment.coarse)  # fmt: skip
+
+
+def masked(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+    """Cells whose prior an experiment hides in random patches, the same in all its test years, (y, x) bool."""
+    return hide_patches(cube.grid.shape, experiment.mask_ratio, np.random.default_rng([seed, experiment.start]))
+
+
+def _borrowed_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) -> Split:
+    """Test cases only: the models are another experiment's."""
+    hidden = masked(cube, experiment, seed) if experiment.mask_ratio else None
+    test = [Case(experiment.start, year, hidden=hidden) for year in experiment.targets]
+    return Split(
+        name, experiment.coarse_cells, None, [], [], test, statics=experiment.statics, coarse=experiment.coarse
+    )
 
 
 def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | None, seed: int) -> Split:
@@ -169,11 +195,13 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
     -------
     Split
     """
+    if experiment.trained_as is not None:
+        return _borrowed_split(name, experiment, cube, seed)
     if fold is None:
-        return _year_split(name, experiment)
+        return _year_split(name, experiment, cube, seed)
     return _spatial_split(name, experiment, cube, fold, seed)
 
 
 def case_batch(cube: RegionCube, split: Split, case: Case) -> Batch:
     """Inputs of one case as its split allows them."""
-    return make_batch(cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics)
+    return make_batch(cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics, split.coarse)

@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import ndimage
 
+from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import Batch, refine_step
-
-RADII = (1, 2, 4, 8, 16)  # fine cells: densities of a class in boxes of 3 to 33 cells
+from ai4land.samples.arrays import Batch, RegionCube, refine_step
+from ai4land.samples.splits import RADII, Case, learnable
 
 
 def class_densities(prior: np.ndarray, radius: int, codes: np.ndarray) -> np.ndarray:
@@ -116,6 +116,8 @@ def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
             table[f"coarse_{cells}_{names[code]}"] = after[number]
             table[f"coarse_change_{cells}_{names[code]}"] = after[number] - before[number]
             table[f"coarse_gain_{cells}_{names[code]}"] = gain[number]
+    for name, values in batch.states.items():
+        table[f"luh2_{name}"] = refine_step(values[0], COARSE_CELLS, shape)[where]
     table |= {name: values[where].astype(np.float32) for name, values in batch.static.items()}
     table["years"] = np.full(int(where.sum()), batch.years[0], np.float32)
     return table
@@ -124,3 +126,28 @@ def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
 def feature_matrix(table: dict[str, np.ndarray]) -> np.ndarray:
     """Columns of a feature table side by side, shape (cells, features), float32."""
     return np.stack(list(table.values()), axis=1)
+
+
+def transition_counts(cube: RegionCube, cases: list[Case]) -> dict[int, np.ndarray]:
+    """How often each class became each other one in the cells that cases learn from, by years between the maps.
+
+    Parameters
+    ----------
+    cube : RegionCube
+    cases : list of Case
+        Training cases; a hidden prior counts as 255.
+
+    Returns
+    -------
+    dict of int to numpy.ndarray, shape (256, 256), int64
+        Negative years are backward; rows are the prior class.
+    """
+    count: dict[int, np.ndarray] = {}
+    for case in cases:
+        where = learnable(cube, case)
+        hidden = False if case.hidden is None else case.hidden
+        prior = np.where(hidden, NO_DATA, cube.map(case.prior_year))
+        pairs = prior[where].astype(int) * 256 + cube.map(case.year)[where]
+        gap = case.year - case.prior_year
+        count[gap] = count.get(gap, 0) + np.bincount(pairs, minlength=65536).reshape(256, 256)
+    return dict(sorted(count.items()))

@@ -4,41 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA
-from ai4land.regrid import coarsen_fractions
-from ai4land.samples.arrays import Batch, RegionCube
+from ai4land.samples.arrays import Batch, RegionCube, coarse_pair, luh2_states
+from ai4land.samples.patches import hide_patches
 from ai4land.samples.splits import Case, Split, learnable
 
-PATCH_CELLS = 32  # side of the patches that hide the prior, fine cells
 _TRIES = 20  # windows drawn before one without a label is accepted
-
-
-def hide_patches(
-    shape: tuple[int, int], ratio: float, rng: np.random.Generator, cells: int = PATCH_CELLS
-) -> np.ndarray:
-    """Random square patches that hide a share of a window.
-
-    Parameters
-    ----------
-    shape : tuple of int = (rows, cols)
-    ratio : float
-        Share of the patches that are hidden, 0 to 1.
-    rng : numpy.random.Generator
-        Decides which, and where the lattice of patches starts.
-    cells : int
-        Side of a patch.
-
-    Returns
-    -------
-    numpy.ndarray, shape (rows, cols), bool
-    """
-    top, left = rng.integers(0, cells, 2)
-    rows, cols = -(-(shape[0] + top) // cells), -(-(shape[1] + left) // cells)
-    hidden = np.zeros(rows * cols, bool)
-    hidden[rng.permutation(rows * cols)[: round(ratio * rows * cols)]] = True
-    fine = np.repeat(np.repeat(hidden.reshape(rows, cols), cells, 0), cells, 1)
-    return fine[top : top + shape[0], left : left + shape[1]]
 
 
 def cut_batch(batch: Batch, top: int, left: int, size: tuple[int, int]) -> Batch:
@@ -64,7 +35,7 @@ class WindowSampler:
     size : int
         Side of a window, fine cells; a region smaller than that is taken whole along that side.
     mask_ratio : tuple of float
-        Lowest and highest share of the prior that is hidden, drawn for each window.
+        Lowest and highest share of the prior that is hidden, drawn for each window: half have the lowest.
     seed : int
     """
 
@@ -73,14 +44,13 @@ class WindowSampler:
     ) -> None:
         self.cube, self.split, self.cases, self.mask_ratio, self.seed = cube, split, cases, mask_ratio, seed
         self.size = min(size, cube.grid.rows), min(size, cube.grid.cols)
-        self._coarse: dict[tuple[int, int], np.ndarray] = {}
+        self._coarse: dict[tuple[int, int, int], np.ndarray] = {}
 
-    def _fractions(self, year: int, cells: int) -> np.ndarray:
-        if (year, cells) not in self._coarse:
-            i = self.cube.years.index(year)
-            whole, _ = coarsen_fractions(self.cube.fraction[i], self.cube.area[i], cells // COARSE_CELLS)
-            self._coarse[year, cells] = whole
-        return self._coarse[year, cells]
+    def _fractions(self, case: Case, cells: int) -> np.ndarray:
+        key = case.prior_year, case.year, cells
+        if key not in self._coarse:
+            self._coarse[key] = coarse_pair(self.cube, *key, self.split.coarse)
+        return self._coarse[key]
 
     def _place(self, rng: np.random.Generator) -> tuple[Case, tuple[slice, slice], np.ndarray]:
         """A case, a window that holds something to learn, and which of its cells that is."""
@@ -115,7 +85,9 @@ class WindowSampler:
         for _ in range(count):
             case, window, wanted = self._place(rng)
             prior = self.cube.map(case.prior_year)[window]
-            hidden = hide_patches(self.size, float(rng.uniform(*self.mask_ratio)), rng)
+            low, high = self.mask_ratio
+            # Half of the windows keep the lowest ratio: change is learned where the prior is visible.
+            hidden = hide_patches(self.size, low + (high - low) * max(0.0, 2 * rng.random() - 1), rng)
             if case.hidden is not None:
                 hidden = hidden | case.hidden[window]
             observed = self.cube.map(case.year)[window]
@@ -130,17 +102,14 @@ class WindowSampler:
         return have if case.where is None else have & case.where[window]
 
     def _stack(self, parts: list) -> Batch:
-        coarse = {
-            cells: np.stack([
-                np.stack([self._fractions(c.prior_year, cells), self._fractions(c.year, cells)]) for c, *_ in parts
-            ])
-            for cells in self.split.coarse_cells
-        }  # fmt: skip
+        coarse = {n: np.stack([self._fractions(c, n) for c, *_ in parts]) for n in self.split.coarse_cells}
+        each = [luh2_states(self.cube, c.year, self.split.coarse) for c, *_ in parts]
+        states = {n: np.stack([one[n] for one in each]) for n in each[0]}
         names = self.cube.static if self.split.statics else {}
         return Batch(
             np.stack([p for *_, p, _ in parts]).astype(np.uint8),
             np.array([c.year - c.prior_year for c, *_ in parts], np.float32), coarse,
             np.stack([v for *_, v in parts]),
             {n: np.stack([self.cube.static[n][w] for _, w, *_ in parts]) for n in names},
-            np.array([(w[0].start, w[1].start) for _, w, *_ in parts]),
+            np.array([(w[0].start, w[1].start) for _, w, *_ in parts]), states,
         )  # fmt: skip

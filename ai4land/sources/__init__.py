@@ -1,6 +1,7 @@
 """One file a data set: from the publisher's files to canonical lazy xarray on the data's own grid."""
 
+from ai4land.sources.fetch import fetch_missing
 from ai4land.sources.readers import open_input
 from ai4land.sources.registry import InputFile, dataset_row, find_files, find_inputs, inventory
 
-__all__ = ["InputFile", "dataset_row", "find_files", "find_inputs", "inventory", "open_input"]
+__all__ = ["InputFile", "dataset_row", "fetch_missing", "find_files", "find_inputs", "inventory", "open_input"]

@@ -4,6 +4,6 @@ No reader knows of it. Nothing in it is tuned to flatter a model; all that is ma
 """
 
 from ai4land.twin.files import write_twin
-from ai4land.twin.land_use import land_use
+from ai4land.twin.land_use import Land, land_use
 
-__all__ = ["land_use", "write_twin"]
+__all__ = ["Land", "land_use", "write_twin"]

@@ -1,37 +1,146 @@
-"""The twin Earth on disk, in the publishers' own formats: HILDA+ v2, GEBCO and Koeppen-Geiger."""
+"""The twin Earth on disk, in the publishers' own formats: what the inputs of a run name, and no more."""
 
+from collections.abc import Callable
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import xarray as xr
-from rasterio.transform import from_origin
 from tqdm import tqdm
 
-from ai4land.grid import Grid
+from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import read_crosswalk
 from ai4land.runs import Run
+from ai4land.sources import dataset_row
+from ai4land.twin.demand import scenario_growth
 from ai4land.twin.earth import elevation, koppen
-from ai4land.twin.land_use import land_use
+from ai4land.twin.land_use import Land
+from ai4land.twin.luh2 import write_states, write_static
+from ai4land.twin.soil import write_soil
+from ai4land.twin.writers import write_geotiff, write_netcdf
+
+V1_CELL = 0.00998837  # degree: cell of HILDA+ v1
+_HISTORY = "multiple-states_input4MIPs_landState_CMIP_UofMD-landState-2-1-h_gn_0850-2015.nc"
+_WARMED = {"2041_2070": 0.6, "2071_2099": 1.0}  # share of a scenario's warming that each period has seen
 
 
-def _write_geotiff(path: Path, codes: np.ndarray, grid: Grid) -> None:
-    part = path.with_suffix(".part")
-    profile = {
-        "driver": "GTiff", "dtype": "uint8", "count": 1, "width": grid.cols, "height": grid.rows, "compress": "lzw",
-        "crs": "EPSG:4326", "transform": from_origin(grid.west, grid.north, grid.dlon, grid.dlat),
-    }  # fmt: skip
-    with rasterio.open(part, "w", **profile) as raster:
-        raster.write(codes, 1)
-    part.replace(path)
-
-
-def hilda_codes(classes: np.ndarray) -> np.ndarray:
-    """HILDA+ v2 codes of land-use classes: the first code of each class in the crosswalk (uint8)."""
-    first = read_crosswalk("hilda_plus_v2.0", "land_use").drop_duplicates("code").set_index("code")["source_code"]
+def hilda_codes(classes: np.ndarray, version: str = "2.0") -> np.ndarray:
+    """HILDA+ codes of land-use classes: the first code of each class in the version's crosswalk (uint8)."""
+    first = read_crosswalk(f"hilda_plus_v{version}", "land_use").drop_duplicates("code").set_index("code")
     table = np.zeros(256, np.uint8)
-    table[first.index] = first
+    table[first.index] = first["source_code"]
     return table[classes]
+
+
+def _maps(grid: Grid, seed: int) -> Callable[[int], np.ndarray]:
+    """Land use by year; the still fields of the window are made at the first call."""
+    made: list[Land] = []
+
+    def land_use(year: int) -> np.ndarray:
+        if not made:
+            made.append(Land(grid, seed))
+        return made[0].land_use(year)
+
+    return land_use
+
+
+def _write_hilda_v2(raw: Path, fine: Grid, years: list[int], seed: int) -> None:
+    land_use = _maps(fine, seed)
+    for year in tqdm(years, desc="twin Earth, HILDA+ v2", unit="map", mininterval=5):
+        path = raw / f"hilda_plus_states_{year}_GLOB-v2_wgs84.tif"
+        if not path.exists():
+            write_geotiff(path, hilda_codes(land_use(year)), fine)
+
+
+def _write_hilda_v2_netcdf(raw: Path, fine: Grid, years: list[int], seed: int) -> None:
+    path = raw / "hildaplus_GLOB-2-0_states.nc"
+    if path.exists():
+        return
+    land_use, span = _maps(fine, seed), range(years[0], years[-1] + 1)
+    states = np.stack([hilda_codes(land_use(y)) for y in tqdm(span, desc="twin Earth, HILDA+ v2", mininterval=5)])
+    data = xr.Dataset(
+        {"LULC_states": (("time", "latitude", "longitude"), states)},
+        {"time": np.array(span, np.uint16), "latitude": fine.lat.astype(np.float32),
+         "longitude": fine.lon.astype(np.float32)},
+    )  # fmt: skip
+    packed: dict[str, dict[str, object]] = {n: {"_FillValue": None} for n in ("time", "latitude", "longitude")}
+    packed["LULC_states"] = {"zlib": True, "complevel": 1, "chunksizes": (1, *fine.shape), "_FillValue": np.uint8(99)}
+    write_netcdf(path, data, packed)
+
+
+def _write_hilda_v1(raw: Path, fine: Grid, years: list[int], seed: int) -> None:
+    west, south, east, north = fine.bounds
+    # One cell of margin on each side, on the lattice of v1.
+    top, left = floor((90 - north) / V1_CELL) - 1, floor((west + 180) / V1_CELL) - 1
+    bottom, right = ceil((90 - south) / V1_CELL) + 1, ceil((east + 180) / V1_CELL) + 1
+    cells = Grid(90 - top * V1_CELL, -180 + left * V1_CELL, V1_CELL, V1_CELL, bottom - top, right - left)
+    n = COARSE_CELLS
+    wide = fine.cut(slice(-n, fine.rows + n), slice(-n, fine.cols + n))
+    row = np.floor((wide.north - cells.lat) / wide.dlat).astype(int)
+    col = np.floor((cells.lon - wide.west) / wide.dlon).astype(int)
+    land_use = _maps(wide, seed)
+    for year in tqdm(years, desc="twin Earth, HILDA+ v1", unit="map", mininterval=5):
+        path = raw / f"hilda_plus_{year}_states_GLOB-v1-0_wgs84-nn.tif"
+        if not path.exists():
+            write_geotiff(path, hilda_codes(land_use(year), "1.0")[np.ix_(row, col)], cells)
+
+
+_LAND_USE = {
+    "hilda_plus_v1": _write_hilda_v1,
+    "hilda_plus_v2": _write_hilda_v2,
+    "hilda_plus_v2_netcdf": _write_hilda_v2_netcdf,
+}
+
+
+_MADE = {
+    "land_use": tuple(_LAND_USE),
+    "elevation": ("gebco_2024",),
+    "koppen": ("koppen_beck_2023",),
+    "koppen_future": ("koppen_beck_2023_future",),
+    "luh2_static": ("luh2_static",),
+    "luh2": ("luh2_v2h_states",),
+    "soil": ("soilgrids",),
+    "peers": (),
+}
+
+
+def _write_koppen(raw: Path, fine: Grid, run: Run) -> None:
+    west, south, east, north = fine.bounds
+    # One cell of margin on each side, as a window cut from the globe has.
+    zone = Grid(north + 1 / 120, west - 1 / 120, 1 / 120, 1 / 120, round((north - south) * 120) + 2,
+                round((east - west) * 120) + 2)  # fmt: skip
+    warming = {"1991_2020": 0.0}
+    if run.inputs.koppen_future is not None:
+        for scenario in run.inputs.scenarios:
+            warming |= {f"{p}/{scenario}": share * scenario_growth(scenario)[3] for p, share in _WARMED.items()}
+    for folder, degrees in warming.items():
+        path = raw / folder / "koppen_geiger_0p00833333.tif"
+        if not path.exists():
+            write_geotiff(path, koppen(zone.lat, zone.lon, run.seed, degrees), zone)
+
+
+def _write_gebco(path: Path, fine: Grid, seed: int) -> None:
+    if path.exists():
+        return
+    west, south, east, north = fine.bounds
+    grid = Grid(north + 4 / 240, west - 4 / 240, 1 / 240, 1 / 240, round((north - south) * 240) + 8,
+                round((east - west) * 240) + 8)  # fmt: skip
+    height = np.rint(elevation(grid.lat, grid.lon, seed)).astype(np.int16)
+    about = {"units": "m", "standard_name": "height_above_mean_sea_level"}
+    # GEBCO runs south to north.
+    data = xr.Dataset({"elevation": (("lat", "lon"), height[::-1], about)}, {"lat": grid.lat[::-1], "lon": grid.lon})
+    write_netcdf(path, data, {"elevation": {"_FillValue": np.int16(-32768), "zlib": True}})
+
+
+def _write_luh2(raw: Path, fine: Grid, run: Run) -> None:
+    if run.inputs.luh2_static is not None and not (raw / "staticData_quarterdeg.nc").exists():
+        write_static(raw / "staticData_quarterdeg.nc", fine, run.seed)
+    if run.inputs.luh2 is not None and not (raw / _HISTORY).exists():
+        write_states(raw / _HISTORY, fine, np.arange(1850, 2016), 850, run.seed)
+    for scenario, dataset in run.inputs.scenarios.items():
+        path = raw / Path(dataset_row(dataset)["url"]).name
+        if not path.exists():
+            write_states(path, fine, np.arange(2015, 2101), 2015, run.seed, scenario)
 
 
 def write_twin(raw: Path, run: Run) -> None:
@@ -42,51 +151,25 @@ def write_twin(raw: Path, run: Run) -> None:
     raw : pathlib.Path
         Folder to write to.
     run : Run
-        Its window and years; the window must lie on the 0.25 degree lattice.
+        Its window, years and inputs; the window must lie on the 0.25 degree lattice.
 
     Raises
     ------
     ValueError
-        If the run is not synthetic, or has no window.
+        If the run is not synthetic, has no window, or names inputs that are not made of the twin Earth.
     """
     if not run.synthetic or run.window is None:
         raise ValueError(f"run {run.name}: the twin Earth is made for runs with synthetic: true and a window only.")
+    inputs = run.inputs
+    unmade = {role: name for role, name in inputs if name and role in _MADE and name not in _MADE[role]}
+    if unmade:
+        raise ValueError(f"run {run.name}: inputs {unmade} are not made of the twin Earth; known are {_MADE}.")
     raw.mkdir(parents=True, exist_ok=True)
     west, south, east, north = run.window
     fine = Grid(north, west, 0.01, 0.01, round((north - south) * 100), round((east - west) * 100))
-    for year in tqdm(run.map_years, desc="twin Earth, HILDA+ v2", unit="map", mininterval=5):
-        path = raw / f"hilda_plus_states_{year}_GLOB-v2_wgs84.tif"
-        if not path.exists():
-            _write_geotiff(path, hilda_codes(land_use(fine, year, run.seed)), fine)
-    # One cell of margin on each side, as a window cut from the globe has.
-    zone = Grid(north + 1 / 120, west - 1 / 120, 1 / 120, 1 / 120, round((north - south) * 120) + 2,
-                round((east - west) * 120) + 2)  # fmt: skip
-    path = raw / "1991_2020" / "koppen_geiger_0p00833333.tif"
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        _write_geotiff(path, koppen(zone.lat, zone.lon, run.seed), zone)
-    _write_gebco(raw / "GEBCO_2024_CF.nc", run)
-
-
-def _write_gebco(path: Path, run: Run) -> None:
-    assert run.window is not None
-    if path.exists():
-        return
-    west, south, east, north = run.window
-    grid = Grid(north + 4 / 240, west - 4 / 240, 1 / 240, 1 / 240, round((north - south) * 240) + 8,
-                round((east - west) * 240) + 8)  # fmt: skip
-    height = np.rint(elevation(grid.lat, grid.lon, run.seed)).astype(np.int16)
-    # GEBCO runs south to north.
-    data = xr.Dataset(
-        {
-            "elevation": (
-                ("lat", "lon"),
-                height[::-1],
-                {"units": "m", "standard_name": "height_above_mean_sea_level"},
-            )
-        },
-        {"lat": grid.lat[::-1], "lon": grid.lon},
-    )
-    part = path.with_suffix(".part")
-    data.to_netcdf(part, encoding={"elevation": {"_FillValue": np.int16(-32768), "zlib": True}}, engine="h5netcdf")
-    part.replace(path)
+    _LAND_USE[inputs.land_use](raw, fine, run.map_years, run.seed)
+    _write_koppen(raw, fine, run)
+    _write_gebco(raw / "GEBCO_2024_CF.nc", fine, run.seed)
+    _write_luh2(raw, fine, run)
+    if inputs.soil is not None:
+        write_soil(raw, fine, run.seed)
