@@ -9,11 +9,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from conftest import ROOT
 
 pytestmark = pytest.mark.slow
+FIGURES = (
+    "areas", "change", "lead", "maps", "masked", "product", "resolution", "scores", "scores-masked", "stack",
+    "timeline", "training", "twin",
+)  # fmt: skip
 KEPT = ("*.csv", "*.zarr/**/*", "models/**/*")  # what must come out equal; notebooks and logs carry times
 
 
@@ -72,7 +78,7 @@ def results(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     folder = clone(tmp_path_factory.mktemp("whole"))
-    finish(make(folder, "all"))
+    finish(make(folder, "all", "RUN=tiny"))
     return folder
 
 
@@ -91,10 +97,25 @@ def test_make_all_makes_scores_beside_persistence_and_labelled_figures(whole):
     assert all(p.exists() for p in executed) and not list(out.rglob("*.running.ipynb"))
 
 
+def test_the_product_is_whole_and_says_what_it_is(whole):
+    path = whole / "data" / "results" / "tiny" / "land_use.zarr"
+    maps = xr.open_zarr(path, consolidated=False, mask_and_scale=False)
+    assert list(maps["time"].dt.year.to_numpy()) == list(range(1995, 2001))
+    assert list(maps["source"].to_numpy()) == [0, 1, 1, 1, 1, 1]
+    assert maps.attrs["Conventions"] == "CF-1.11" and maps.attrs["synthetic"] == 1 and maps.attrs["licence"]
+    assert maps["land_use"].shape == (6, 100, 200) and not (maps["land_use"] == 255).any()
+    coarse = xr.open_zarr(path, group="coarse", consolidated=False)
+    np.testing.assert_allclose(coarse["land_use_fraction"].sum("cover_class"), 1, atol=1e-5)
+    # What left a class and what came to it is the change of its area.
+    moved = coarse["gross_transition"].isel(time=3).transpose("from_class", "to_class", ...).to_numpy()
+    change = coarse["land_use_fraction"].diff("time").isel(time=2).to_numpy()
+    np.testing.assert_allclose(moved.sum(0) - moved.sum(1), change, atol=1e-5)
+
+
 def test_make_again_runs_nothing_in_under_five_seconds(whole):
     before = results(whole)
     start = time.monotonic()
-    output = finish(make(whole, "all"))
+    output = finish(make(whole, "all", "RUN=tiny"))
     assert time.monotonic() - start < 5
     assert "started" not in output and results(whole) == before
 
@@ -102,11 +123,11 @@ def test_make_again_runs_nothing_in_under_five_seconds(whole):
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(whole, tmp_path):
     folder = clone(tmp_path)
     moments = random.Random(os.environ.get("KILL_SEED", "1"))
-    for _ in range(int(os.environ.get("KILLS", "4"))):
-        process = make(folder, "all")
-        time.sleep(moments.uniform(2, 14))
+    for _ in range(int(os.environ.get("KILLS", "10"))):
+        process = make(folder, "all", "RUN=tiny")
+        time.sleep(moments.uniform(2, 20))
         kill_everything(process)
-    finish(make(folder, "all"))
+    finish(make(folder, "all", "RUN=tiny"))
     expected, found = results(whole), results(folder)
     assert set(found) == set(expected)
     assert [name for name in expected if found[name] != expected[name]] == []
@@ -115,8 +136,11 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(whole, tmp_path):
 def test_an_unknown_run_and_missing_data_are_refused_in_one_line(whole):
     process = make(whole, "all", "RUN=atlantis")
     output, _ = process.communicate(timeout=60)
-    assert process.returncode and "no data/runs/atlantis/run.yml; runs are: crete tiny uk" in output
+    assert process.returncode and "no data/runs/atlantis/run.yml; runs are: crete demo tiny uk" in output
     process = make(whole, "all", "RUN=crete", "RAW=/nowhere")
     output, _ = process.communicate(timeout=120)
-    assert process.returncode and "hilda_plus_v1 (HILDA+ v1.0" in output and "Source: https://" in output
+    assert process.returncode and "Source: https://" in output
+    assert "etopo_20min (" in output and "koppen_rubel_2017 (" in output, (
+        "what must be put there by hand, before any download"
+    )
     assert "Traceback" not in output

@@ -13,8 +13,10 @@ _KINDS = {"train": "training", "validation": "validation", "test": "test"}
 _SUMS = {"LUH2 forest": ("primf", "secdf"), "LUH2 cropland": ("c3ann", "c4ann", "c3per", "c4per", "c3nfx"),
          "LUH2 pasture": ("pastr", "range"), "LUH2 urban": ("urban",)}  # fmt: skip
 _AGES = {"LUH2 secondary age": ("secma", "years"), "LUH2 secondary biomass": ("secmb", "kg C m-2")}
-_STATICS = {"elevation": ("Elevation", "m"), "slope": ("Slope", "degrees"), "sand_fraction": ("Sand", "1"),
-            "clay_fraction": ("Clay", "1"), "koppen": ("Koeppen-Geiger zone", "code of the legend")}  # fmt: skip
+_STATICS = {
+    "elevation": ("Elevation", "m"), "slope": ("Slope", "degrees"), "sand_fraction": ("Sand", "mass fraction"),
+    "clay_fraction": ("Clay", "mass fraction"), "koppen": ("Koeppen-Geiger zone", "code of the legend"),
+}  # fmt: skip
 
 
 def timeline_spans(run: Run, luh2: dict[str, list[int]], product: xr.Dataset | None = None) -> pd.DataFrame:

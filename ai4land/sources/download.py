@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -15,10 +16,14 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from pooch import HTTPDownloader, get_logger
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 from ai4land import __version__
+
+with warnings.catch_warnings():
+    # pooch asks for notebook widgets that these progress bars do without.
+    warnings.simplefilter("ignore", TqdmWarning)
+    from pooch import HTTPDownloader, get_logger
 
 PATIENCE = 600.0  # longest wait that a server may ask for, s
 PASSING = {408, 429, 500, 502, 503, 504}  # HTTP answers that another try may change
