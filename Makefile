@@ -75,7 +75,7 @@ $(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(i
 
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
-	OMP_NUM_THREADS=1 RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 	$(BIN)/ruff check .
@@ -93,7 +93,7 @@ bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do cp "$$f" figures/$(RUN)-$$(basename $$f); done
-	@[ $(RUN) != uk ] || $(BIN)/python figures/readme_table.py
+	@$(BIN)/python figures/readme_table.py $(RUN)
 	@ls figures
 
 lock:  ## write requirements.lock anew from pyproject.toml

@@ -1,49 +1,59 @@
-"""Write the score table of README.md from figures/uk-scores.csv: ``make figures RUN=uk`` runs it."""
+"""Write a score table of README.md from figures/<run>-scores.csv: ``make figures RUN=<run>`` runs it."""
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-MARK = "<!-- uk-scores -->"
 COLUMNS = {"overall accuracy": 4, "mIoU (6 land)": 4, "figure of merit": 4, "area error, 50 cells": 4}
-NAMES = {
+METHODS = {
     "persistence": "Persistence (do nothing)", "kernel_density": "Kernel-density allocation",
-    "landscaler": "LandScaleR, published map", "xgboost": "ai4land, XGBoost",
+    "landscaler": "LandScaleR, published map", "xgboost": "ai4land, XGBoost", "unet": "ai4land, U-Net",
 }  # fmt: skip
-CASES = {
-    "perfect coarse 0.5 degree": "0.5°", "perfect coarse 0.25 degree": "0.5° and 0.25°",
-    "perfect coarse 0.25 degree statics": "the same, and relief, climate",
+BASELINES = ["persistence/all", "kernel_density/deterministic"]
+EXPECTED = ["xgboost/expected_change", "unet/expected_change"]
+# By run: heading of the second column; by experiment: what stands there, and the rows (model/member).
+TABLES = {
+    "uk": ("true class areas given at", {
+        "perfect coarse 0.5 degree, lead (years) 3": ("0.5°", [*BASELINES, "landscaler/deterministic", "xgboost/all"]),
+        "perfect coarse 0.25 degree, lead (years) 3":
+            ("0.5° and 0.25°", ["kernel_density/deterministic", "xgboost/all", "unet/all"]),
+        "perfect coarse 0.25 degree statics, lead (years) 3":
+            ("the same, and relief, climate", ["xgboost/all", "unet/all", *EXPECTED]),
+    }),
+    "demo": ("years ahead", {
+        f"forecast, lead (years) {lead}": (str(lead), [*BASELINES, "xgboost/all", "unet/all", *EXPECTED])
+        for lead in (5, 10)
+    }),
 }  # fmt: skip
+
+
+def table(run: str) -> str:
+    """Markdown table of one run, with the keys of its rows in a comment."""
+    heading, experiments = TABLES[run]
+    with (HERE / f"{run}-scores.csv").open() as stream:
+        rows = {(r["experiment"], r["model"], r["member"]): r for r in csv.DictReader(stream)}
+    lines = [f"| method | {heading} | " + " | ".join(COLUMNS) + " |", "|---|---|" + "---|" * len(COLUMNS)]
+    keys = []
+    for experiment, (given, members) in experiments.items():
+        for model, member in (m.split("/") for m in members):
+            row = rows[experiment, model, member]
+            name = METHODS[model] + (", as much change as expected" if member == "expected_change" else "")
+            values = [f"{float(row[c]):.{digits}f}" for c, digits in COLUMNS.items()]
+            lines.append(f"| {name} | {'–' if given == '0.5°' and model == 'persistence' else given} | "
+                         + " | ".join(values) + " |")  # fmt: skip
+            keys.append([experiment, model, member])
+    return f"<!-- keys: {json.dumps(keys)} -->\n\n" + "\n".join(lines)
 
 
 def main() -> None:
-    """Replace what stands between the two marks."""
-    with (HERE / "uk-scores.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
-    lines = [
-        "| method | true class areas given at | " + " | ".join(COLUMNS) + " |",
-        "|---|---|" + "---|" * len(COLUMNS),
-    ]
-    keys = []
-    for row in rows:
-        case = row["experiment"].rsplit(", lead", 1)[0]
-        repeated = row["model"] in ("persistence", "landscaler") and CASES[case] != "0.5°"
-        if (
-            row["model"] not in NAMES
-            or row["member"] == "fuzzy"
-            or repeated
-            or (row["model"] != "xgboost" and "statics" in case)
-        ):
-            continue
-        given = "–" if row["model"] == "persistence" else CASES[case]
-        values = [f"{float(row[c]):.{digits}f}" for c, digits in COLUMNS.items()]
-        lines.append(f"| {NAMES[row['model']]} | {given} | " + " | ".join(values) + " |")
-        keys.append([row["experiment"], row["model"], row["member"]])
-    readme = HERE.parent / "README.md"
-    before, _, after = readme.read_text().split(MARK)
-    block = f"{MARK}\n<!-- keys: {json.dumps(keys)} -->\n\n" + "\n".join(lines) + f"\n\n{MARK}"
-    readme.write_text(before + block + after)
+    """Replace what stands between the two marks of the run named on the command line, if it has a table."""
+    run = sys.argv[1]
+    if run in TABLES:
+        readme, mark = HERE.parent / "README.md", f"<!-- {run}-scores -->"
+        before, _, after = readme.read_text().split(mark)
+        readme.write_text(f"{before}{mark}\n{table(run)}\n\n{mark}{after}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,18 @@ from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import UNet
 from ai4land.predict import blend_weights, predict_blended, window_starts
 from ai4land.runs import Experiment
-from ai4land.samples import Batch, WindowSampler, case_batch, cut_batch, hide_patches, learnable, make_batch, make_split
+from ai4land.samples import (
+    Batch,
+    WindowSampler,
+    case_batch,
+    cut_batch,
+    held_out,
+    hide_patches,
+    learnable,
+    make_batch,
+    make_split,
+    transition_counts,
+)  # fmt: skip
 from ai4land.train import Schedule, choose_device
 
 EXPERIMENT = Experiment(start=1995, train=(1980, 1992), validation=(1993, 1995), test=(1996, 2005))
@@ -67,6 +78,32 @@ def test_no_label_lies_outside_its_case(changing_cube):
         batch, labels = sampler.draw(step, 2)
         for (top, left), label in zip(batch.start, labels, strict=True):
             assert not (label != 255)[~allowed[top : top + 40, left : left + 40]].any()
+
+
+def test_held_out_blocks_give_no_label_in_any_year(changing_cube):
+    forecast = EXPERIMENT.model_copy(update={"held_blocks": 4, "fold_cells": 25})
+    split = make_split("forecast", forecast, changing_cube, None, 1)
+    held = held_out(changing_cube, forecast, 1)
+    assert 0.2 < held.mean() < 0.3
+    for cases in (split.train, split.validation):
+        sampler = WindowSampler(changing_cube, split, cases, 40, (0.0, 1.0), 5)
+        for step in range(15):
+            batch, labels = sampler.draw(step, 2)
+            for (top, left), label in zip(batch.start, labels, strict=True):
+                assert not (label != 255)[held[top : top + 40, left : left + 40]].any()
+
+
+def test_the_start_is_the_transition_matrix_of_the_training_cells(changing_cube, split):
+    """With its head at zero the network gives a visible forest cell the shares that forest became."""
+    counts = transition_counts(changing_cube, split.train)
+    model = small(schedule=Schedule(steps=0, every=1, precision="fp32")).fit(changing_cube, split)
+    p = model.predict_proba(make_batch(changing_cube, 1995, 2000, (25,)))[0]
+    forest = changing_cube.map(1995) == 4
+    expected = counts[5][4, :8] + 0.5
+    expected = expected / expected.sum()
+    # Log shares are fitted by a straight line in the log of the years: near, not equal.
+    assert p[2][forest].std() < 1e-4 and p[2][forest].mean() == pytest.approx(expected[2], rel=0.5)
+    assert p[4][forest].mean() == pytest.approx(expected[4], rel=0.2)
 
 
 def test_statistics_come_from_the_training_split_only(changing_cube):

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from conftest import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 FIGURES = (
     "areas", "change", "lead", "maps", "masked", "product", "resolution", "scores", "scores-masked", "stack",
     "timeline", "training", "twin",
