@@ -101,6 +101,19 @@ def test_a_window_outside_the_data_is_refused(tiny):
         cube.plan_layout(run, xr.Dataset(coords=Grid(50, 0, 0.01, 0.01, 200, 200).coords()))
 
 
+def test_a_killed_writers_leftovers_go_and_a_neighbours_running_write_stays(tiny, tmp_path):
+    run, layout = tiny
+    path = tmp_path / "cube.zarr"
+    cube.create_cube(path, run, layout, FILES, False)
+    chunks = path / "fine" / "land_use" / "c" / "0" / "0"
+    chunks.mkdir(parents=True)
+    for name in ("0.dead.partial", "1.alive.partial"):  # west, east
+        (chunks / name).write_bytes(b"half")
+    maps = region_maps(layout, "tiny_west", run.map_years, 0)
+    cube.write_region(path, "fine", maps.to_dataset(), layout.regions["tiny_west"])
+    assert [p.name for p in path.rglob("*.partial")] == ["1.alive.partial"]
+
+
 def test_years_out_of_order_are_not_written(tiny, tmp_path):
     run, layout = tiny
     cube.create_cube(tmp_path / "cube.zarr", run, layout, FILES, False)

@@ -135,6 +135,15 @@ def create_cube(
     partial.rename(path)
 
 
+def _sweep(array: Path, window: tuple[slice, slice]) -> None:
+    """Delete what a killed writer left half-written among the window's own chunks; zarr renames whole ones."""
+    size = zarr.open_array(array, mode="r").chunks[-2:]
+    for left in (array / "c").rglob("*.partial"):
+        chunk = [int(p.split(".")[0]) for p in left.relative_to(array).parts[-2:]]
+        if all(w.start <= k * n < w.stop for k, n, w in zip(chunk, size, window, strict=True)):
+            left.unlink()
+
+
 def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice, slice]) -> None:
     """Write one region's fields into its own cells of a group; coordinates are there already.
 
@@ -157,6 +166,7 @@ def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice
     for name in bare.variables:
         bare[name].encoding = {}
         bare[name].attrs = {}
+        _sweep(path / group / str(name), window)
     region |= {str(d): slice(None) for d in bare.dims if d not in region}
     bare.to_zarr(path, group=group, region=region, consolidated=False)
 
