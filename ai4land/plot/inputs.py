@@ -87,7 +87,9 @@ def plot_input_stack(
     matplotlib.figure.Figure
     """
     rows = -(-len(fields) // columns)
-    figure = new_figure(rows * (WIDTH / columns * 0.98) + 1.8)
+    west, south, east, north = grid_of(next(iter(fields.values()))).bounds
+    tall = (north - south) / ((east - west) * np.cos(np.radians((north + south) / 2)))
+    figure = new_figure(rows * (WIDTH / columns * 0.7 * tall + 1.4) + 1.8)
     present: set[int] = set()
     for number, (title, field) in enumerate(fields.items()):
         axes = figure.add_subplot(rows, columns, number + 1, projection=ccrs.PlateCarree())
@@ -102,7 +104,7 @@ def plot_input_stack(
             bar = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.75, aspect=18, pad=0.03)
             bar.set_label(field.attrs.get("units", "1"), size=6)
             bar.ax.tick_params(labelsize=6)
-        axes.set_aspect(1 / np.cos(np.radians((north + south) / 2)))
+        axes.set_aspect(1 / np.cos(np.radians((north + south) / 2)), anchor="N")
         axes.set_title(title, loc="left", size=7.5)
     shown = legend[legend["code"].isin(present)]
     handles = [Patch(facecolor=c, edgecolor="#555555", linewidth=0.3, label=n)

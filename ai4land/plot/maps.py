@@ -59,8 +59,9 @@ def _panel_shape(cover: xr.DataArray, panels: int) -> tuple[int, int, float]:
     """Rows and columns of panels, and the height (cm) that keeps their shape."""
     west, south, east, north = grid_of(cover).bounds
     tall = (north - south) / ((east - west) * np.cos(np.radians((north + south) / 2)))
-    columns = 1 if tall < 0.4 else min(panels, 3 if tall > 0.8 else 2)
-    rows = -(-panels // columns)
+    widest = 1 if tall < 0.4 else 4 if tall > 0.8 else 2
+    rows = -(-panels // widest)
+    columns = -(-panels // rows)  # as many in every row
     return rows, columns, rows * (WIDTH / columns * 0.8 * tall + 0.9) + 1.5
 
 
@@ -148,7 +149,7 @@ def plot_change(
         codes, sea = _change_codes(prior.to_numpy(), observed.to_numpy(), cover.to_numpy(), land)
         axes = _map_axes(parts[0], rows, columns, number)
         _draw(axes, codes, cover, [c for _, c in _CHANGE], sea)
-        axes.set_title(title, loc="left")
+        axes.set_title(title.replace(" (", "\n(") if columns > 3 else title, loc="left")
         if number == 0:
             _add_scale(axes, cover)
         if box:
