@@ -12,6 +12,9 @@ endif
 
 RUN ?= demo
 RAW ?= data/raw/$(RUN)
+ifeq ($(strip $(RAW)),)
+override RAW := data/raw/$(RUN)
+endif
 OUT := data/results/$(RUN)
 
 RUNS := $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))
