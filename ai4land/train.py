@@ -6,7 +6,8 @@ Windows come from (seed, step), so a run that is killed and resumed sees the sam
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Cross entropy (nat) over the cells with a label; 255 is none."""
     total = nn.functional.cross_entropy(logits.float(), labels.long(), ignore_index=255, reduction="sum")
     return total / (labels != 255).sum().clamp(min=1)
+
+
+def ahead(draw: Step, first: int, last: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches of the steps from ``first`` to before ``last``, each drawn in a thread while the one before is learned."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(draw, first)
+        for step in range(first + 1, last + 1):
+            batch = following.result()
+            if step < last:
+                following = thread.submit(draw, step)
+            yield batch
 
 
 def fingerprint(*parts: object) -> str:
@@ -171,8 +183,8 @@ class Training:
         with tqdm(total=self.schedule.steps, initial=self.step, desc=title, unit="step", mininterval=10) as bar:
             while self.step < self.schedule.steps and self.bad < self.schedule.patience:
                 losses = []
-                for _ in range(min(self.schedule.every, self.schedule.steps - self.step)):
-                    losses.append(self._advance(*draw(self.step)))
+                for batch in ahead(draw, self.step, min(self.step + self.schedule.every, self.schedule.steps)):
+                    losses.append(self._advance(*batch))
                     bar.update()
                 self._record(sum(losses) / len(losses), self._validate(held))
                 bar.set_postfix(loss=f"{self.history[-1]['validation_loss']:.4f}")

@@ -77,7 +77,7 @@ class Encoding:
         if self.zones:
             parts.append(self._groups(batch, size, shape, device))
         years = torch.as_tensor(batch.years, device=device)[:, None, None, None].expand(size, 1, *shape)
-        return torch.cat([*parts, years / _DECADE, years.sign()], 1).contiguous(memory_format=torch.channels_last)
+        return torch.cat([*parts, years / _DECADE, years.sign()], 1)
 
     def _static(self, batch: Batch, name: str, size: int, shape: tuple[int, int], device: torch.device) -> torch.Tensor:
         mean, deviation = self.statistics[name]

@@ -143,7 +143,7 @@ class Neural:
         if missing:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
-        inputs = self._padded(self.encoding(batch, self.device))
+        inputs = self._padded(self.encoding(batch, self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
             logits = self.network(inputs)
         out = logits.float().softmax(1)[..., :rows, :cols].cpu().numpy()
