@@ -12,6 +12,7 @@ from ai4land.legend import DATA
 EARTH_RADIUS = 6371007.181  # m, radius of the sphere with the area of the WGS84 ellipsoid
 COARSE_CELLS = 25  # fine cells along one side of a 0.25 degree cell
 CHUNK_CELLS = 500  # 5 degrees: 20 coarse cells, and a whole number of them tiles every region
+_MIX = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15], np.uint64)
 
 
 @dataclass(frozen=True)
@@ -207,3 +208,30 @@ def block_index(shape: tuple[int, int], cells: int) -> np.ndarray:
     """
     rows, cols = np.arange(shape[0]) // cells, np.arange(shape[1]) // cells
     return rows[:, None] * ceil(shape[1] / cells) + cols[None, :]
+
+
+def hash_unit(seed: int, *keys: np.ndarray | int) -> np.ndarray:
+    """Uniform numbers in [0, 1) from integer keys, the same on every machine.
+
+    Parameters
+    ----------
+    seed : int
+    *keys : numpy.ndarray or int
+        Integers, broadcast together.
+
+    Returns
+    -------
+    numpy.ndarray, float64
+
+    References
+    ----------
+    Steele et al. (2014), SplitMix64, doi:10.1145/2660193.2660195
+    """
+    with np.errstate(over="ignore"):
+        state = np.uint64(seed) * _MIX[2]
+        for key in keys:
+            state = state + np.asarray(key).astype(np.int64).astype(np.uint64) * _MIX[0] + _MIX[2]
+            state = (state ^ (state >> np.uint64(30))) * _MIX[0]
+            state = (state ^ (state >> np.uint64(27))) * _MIX[1]
+            state = state ^ (state >> np.uint64(31))
+    return (state >> np.uint64(11)).astype(float) * 2.0**-53

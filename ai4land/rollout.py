@@ -1,8 +1,9 @@
 """Year by year backward or forward: each year's prior is the map made for the year before it.
 
 A year is one step of the model. Its most probable class is nearly always the prior one, so that taking it would
-never change a cell: instead every coarse cell gets the class areas that the probabilities add up to, and what is
-lost in rounding is carried to the next year. A killed rollout goes on after the last whole year.
+never change a cell: instead every coarse cell gets the class areas that the coarse input wants of it, counted from the
+start year and not from the year before, so that no error in areas adds up. A killed rollout goes on after the last
+whole year.
 """
 
 import hashlib
@@ -15,8 +16,7 @@ import xarray as xr
 import zarr
 from tqdm import tqdm
 
-from ai4land.allocate import allocate, expected_counts, round_counts
-from ai4land.grid import COARSE_CELLS, block_index
+from ai4land.allocate import match_areas, scale_areas, wanted_areas
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.models import Model
 from ai4land.predict import predict_blended
@@ -44,15 +44,12 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
     root = zarr.open_group(path, mode="w", zarr_format=3)
     rows, cols = cube.grid.shape
     classes = class_codes(read_legend("land_use")).size
-    blocks = cube.grid.blocks(COARSE_CELLS).shape
     flags = flag_attributes(read_legend("land_use"))
     fields: dict[str, Any] = {
         "land_use": (("time", "lat", "lon"), (rows, cols), "uint8", NO_DATA, {"long_name": "land use", **flags}),
         "confidence": (("time", "lat", "lon"), (rows, cols), "uint8", 0, {"units": "percent"}),
         "probability": (("time", "cover_class", "lat", "lon"), (classes, rows, cols), "uint8", 0,
                         {"scale": PROBABILITY_SCALE, "comment": "in the halo bands only"}),
-        "carry": (("time", "cover_class", "block_y", "block_x"), (classes, *blocks), "float32", 0.0,
-                  {"long_name": "cells lost in rounding, owed to the next year", "units": "1"}),
         "done": (("time",), (), "uint8", 0, {"long_name": "1 once the year is whole"}),
     }  # fmt: skip
     for name, (dims, size, dtype, fill, attrs) in fields.items():
@@ -67,22 +64,17 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
 
 
 def _step(
-    model: Model, cube: RegionCube, experiment: Experiment, prior: np.ndarray, prior_year: int, year: int,
-    carry: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Map, probabilities (class, y, x) and what rounding owes (class, Y, X) of the year after a prior map."""
+    model: Model, cube: RegionCube, experiment: Experiment, prior: np.ndarray, prior_year: int, year: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Map of the year after a prior map, and probabilities (class, y, x) that add up to its class areas."""
     batch = make_batch(
         cube, prior_year, year, experiment.coarse_cells, None, experiment.statics, experiment.coarse, prior
     )
     p = predict_blended(model, batch, model.window)[0] if model.window else model.predict_proba(batch)[0]
-    land = class_codes(read_legend("land_use"), land_only=True)
-    free = np.isin(prior, land)
-    owed = expected_counts(p, free) + carry.reshape(len(p), -1)
-    blocks = block_index((free.shape[0], free.shape[1]), COARSE_CELLS)
-    total = np.bincount(blocks[free], minlength=owed.shape[1])
-    wanted = round_counts(owed, total)
-    labels = np.where(free, allocate(p, free, wanted), prior)
-    return labels.astype(np.uint8), p, np.where(total > 0, owed - wanted, 0).reshape(carry.shape).astype(np.float32)
+    free = np.isin(prior, class_codes(read_legend("land_use"), land_only=True))
+    wanted = wanted_areas(cube, experiment, year, prior, free)
+    labels = np.where(free, match_areas(p, free, wanted.numbers, wanted.pools, wanted.cells).labels, prior)
+    return labels.astype(np.uint8), scale_areas(p, free, wanted.numbers, wanted.pools, wanted.cells)
 
 
 def roll(
@@ -115,27 +107,24 @@ def roll(
     years = step_years(experiment)
     store = _create(path, _about(cube, name, experiment, weights), cube, years)
     done = store["done"][:]
-    labels, year, carry = cube.map(experiment.start), experiment.start, np.zeros(store["carry"].shape[1:], np.float32)
+    labels, year = cube.map(experiment.start), experiment.start
     with tqdm(total=len(years), desc=f"{name}: {model.name}", unit="year", mininterval=5) as bar:
         for number, following in enumerate(years):
             if done[number]:
-                labels, carry = store["land_use"][number], store["carry"][number]
+                labels = store["land_use"][number]
             else:
-                labels, p, carry = _step(model, cube, experiment, labels, year, following, carry)
-                _keep(store, number, labels, p, carry, bands)
+                labels, p = _step(model, cube, experiment, labels, year, following)
+                _keep(store, number, labels, p, bands)
             year = following
             bar.update()
     return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks={})
 
 
-def _keep(
-    store: dict[str, Any], number: int, labels: np.ndarray, p: np.ndarray, carry: np.ndarray, bands: np.ndarray
-) -> None:
+def _keep(store: dict[str, Any], number: int, labels: np.ndarray, p: np.ndarray, bands: np.ndarray) -> None:
     own = np.take_along_axis(p, np.where(labels == NO_DATA, 0, labels)[None].astype(np.intp), 0)[0]
     store["land_use"][number] = labels
     store["confidence"][number] = np.rint(own * 100).astype(np.uint8)
     store["probability"][number] = np.where(bands, np.rint(p * PROBABILITY_SCALE), 0).astype(np.uint8)
-    store["carry"][number] = carry
     store["done"][number] = 1
 
 
@@ -152,4 +141,4 @@ def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path) -
 def own_maps(rolled: xr.Dataset, inside: tuple[slice, slice], model: Model, experiment: Experiment) -> xr.Dataset:
     """Rolled maps of the region's own cells in the judged years, in the form that `ai4land.predict` counts."""
     chosen = rolled[["land_use"]].isel(lat=inside[0], lon=inside[1]).sel(time=experiment.targets).load()
-    return chosen.assign_attrs(model=model.name, member=model.member)
+    return chosen.assign_attrs(model=f"{model.name}+allocation", member=model.member)

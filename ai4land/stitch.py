@@ -4,13 +4,14 @@ Each region is made with a halo of cells of its neighbours. Weights fall from on
 cosine and add up to one. A region's own cells are whole chunks of the product, so regions are stitched in parallel.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from ai4land.allocate import allocate, expected_counts, round_counts
-from ai4land.grid import COARSE_CELLS, Grid, block_index
+from ai4land.allocate import Wanted, match_areas, scale_areas
+from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import class_codes, read_legend
 
 HALO_CELLS = 50  # fine cells: two coarse cells beyond a region's edge, and two inside it
@@ -117,7 +118,7 @@ def blended_probability(tiles: dict[str, Tile], made: dict[str, xr.Dataset], reg
 
 
 def stitch_region(
-    tiles: dict[str, Tile], made: dict[str, xr.Dataset], region: str, year: int
+    tiles: dict[str, Tile], made: dict[str, xr.Dataset], region: str, year: int, want: Callable[[np.ndarray], Wanted]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Map and confidence of one year in a region's own cells.
 
@@ -129,6 +130,8 @@ def stitch_region(
         Rollouts of the regions, with their halos.
     region : str
     year : int
+    want : callable
+        Free cells (y, x) bool of the region to the class areas wanted of them, as `wanted_areas` gives them.
 
     Returns
     -------
@@ -147,10 +150,9 @@ def stitch_region(
     p = blended_probability(tiles, made, region, year)
     land = class_codes(read_legend("land_use"), land_only=True)
     free = bands & np.isin(labels, land)
-    counts = expected_counts(p, free)
-    blocks = block_index((free.shape[0], free.shape[1]), COARSE_CELLS)
-    total = np.bincount(blocks[free], minlength=counts.shape[1])
-    again = allocate(p, free, round_counts(counts, total))
+    wanted = want(free)
+    again = match_areas(p, free, wanted.numbers, wanted.pools, wanted.cells).labels
+    p = scale_areas(p, free, wanted.numbers, wanted.pools, wanted.cells)
     own = np.take_along_axis(p, np.where(free, again, 0)[None].astype(np.intp), 0)[0]
     confidence = np.where(free, np.rint(own * 100), confidence)
     return np.where(free, again, labels).astype(np.uint8), confidence.astype(np.uint8)

@@ -69,7 +69,7 @@ def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def ahead(draw: Step, first: int, last: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of the steps from ``first`` to before ``last``, each drawn in a thread while the one before is learned."""
+    """Batches of the steps from ``first`` to before ``last``, each drawn while the one before is learned."""
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(draw, first)
         for step in range(first + 1, last + 1):

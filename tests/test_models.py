@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from conftest import make_cube
 
-from ai4land.models import CoarseMajority, KernelDensity, Persistence, Trees
+from ai4land.allocate import expected_counts
+from ai4land.models import CoarseMajority, KernelDensity, Persistence, RandomForest, Trees
 from ai4land.models.base import most_probable
 from ai4land.runs import Experiment
 from ai4land.samples import Batch, case_batch, kernel_density, make_split
@@ -92,10 +93,15 @@ def test_allocation_of_no_change_is_the_prior_map_and_fuzzy_draws_repeat():
     assert (labels(KernelDensity(1.5, seed=1), batch) != labels(KernelDensity(1.5, seed=2), batch)).any()
 
 
-@pytest.fixture(scope="module")
-def trained(changing_cube):
+def grown(kind):
+    more = {"rounds": 30} if kind is Trees else {"trees": 8}
+    return kind(rows=20000, cases=10, seed=2, **more)
+
+
+@pytest.fixture(scope="module", params=[Trees, RandomForest])
+def trained(changing_cube, request):
     split = make_split("e", EXPERIMENT, changing_cube, None, 1)
-    return Trees(rounds=30, rows=20000, cases=10, seed=2).fit(changing_cube, split), split
+    return grown(request.param).fit(changing_cube, split), split
 
 
 def test_trees_beat_persistence_where_change_has_a_rule(changing_cube, trained):
@@ -104,6 +110,20 @@ def test_trees_beat_persistence_where_change_has_a_rule(changing_cube, trained):
     made = labels(model, case_batch(changing_cube, split, case))
     observed, prior = changing_cube.map(case.year), changing_cube.map(case.prior_year)
     assert (made == observed).mean() > (prior == observed).mean() + 0.02
+
+
+def test_without_trees_a_perfect_coarse_input_is_met(changing_cube, trained):
+    """Where boosting starts, the transition shares are scaled to the areas of the coarse cells."""
+    model, split = trained
+    case = split.test[4]
+    batch = case_batch(changing_cube, split, case)
+    free = np.isin(changing_cube.map(case.prior_year), range(1, 7))
+    start = np.zeros((8, *free.shape))
+    start[np.ix_(model.classes, range(100), range(100))] = np.exp(
+        model._margin(batch, np.ones_like(free)).T.reshape(-1, 100, 100)
+    )
+    observed = (changing_cube.map(case.year) == np.arange(8)[:, None, None]) * 1.0
+    np.testing.assert_allclose(expected_counts(start, free), expected_counts(observed, free), atol=2)
 
 
 def test_trees_give_probabilities_and_take_ocean_over(changing_cube, trained):
@@ -118,9 +138,9 @@ def test_trees_are_the_same_after_saving_and_on_every_run(changing_cube, trained
     model, split = trained
     batch = case_batch(changing_cube, split, split.test[0])
     model.save(tmp_path / "m")
-    again = Trees.load(tmp_path / "m")
+    again = type(model).load(tmp_path / "m")
     np.testing.assert_array_equal(again.predict_proba(batch), model.predict_proba(batch))
-    twin = Trees(rounds=30, rows=20000, cases=10, seed=2).fit(changing_cube, split)
+    twin = grown(type(model)).fit(changing_cube, split)
     np.testing.assert_array_equal(twin.predict_proba(batch), model.predict_proba(batch))
 
 
@@ -130,7 +150,7 @@ def test_another_model_or_other_features_are_refused(changing_cube, trained, tmp
     text = (tmp_path / "m" / "model.json").read_text()
     (tmp_path / "m" / "model.json").write_text(text.replace('"land_use"', '"land_cover"'))
     with pytest.raises(ValueError, match="legend land_cover"):
-        Trees.load(tmp_path / "m")
+        type(model).load(tmp_path / "m")
     batch = case_batch(changing_cube, split, split.test[0])
     bare = Batch(batch.prior, batch.years, batch.coarse, batch.valid, {})
     with pytest.raises(ValueError, match=r"features differ.*elevation"):

@@ -106,6 +106,17 @@ def test_the_start_is_the_transition_matrix_of_the_training_cells(changing_cube,
     assert p[4][forest].mean() == pytest.approx(expected[4], rel=0.2)
 
 
+def test_the_cnn_stands_behind_the_same_interface(changing_cube, split, tmp_path):
+    model = small(name="cnn").fit(changing_cube, split)
+    batch = make_batch(changing_cube, 1995, 2000, (25,))
+    p = model.predict_proba(batch)
+    np.testing.assert_allclose(p[0][:, 10:].sum(0), 1, atol=1e-4)
+    model.save(tmp_path / "m")
+    again = Neural.load(tmp_path / "m")
+    assert again.name == "cnn"
+    np.testing.assert_array_equal(again.predict_proba(batch), p)
+
+
 def test_statistics_come_from_the_training_split_only(changing_cube):
     spatial = Experiment(start=1995, test=(2005, 2005), folds=4, fold_cells=25)
     split = make_split("spatial", spatial, changing_cube, 0, 1)

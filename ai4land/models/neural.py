@@ -14,12 +14,13 @@ from safetensors.torch import load_file, save_file
 from ai4land import __version__
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
+from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import FromPrior, UNet
 from ai4land.samples import Batch, RegionCube, Split, WindowSampler, transition_counts
 from ai4land.train import Schedule, Training, autocast, choose_device
 
-NETWORKS = {"unet": UNet}
+NETWORKS = {"unet": UNet, "cnn": CNN}
 _HELD = 8  # validation batches
 _MULTIPLE = 16  # the network halves a window four times
 

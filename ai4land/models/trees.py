@@ -10,6 +10,7 @@ import pandas as pd
 import xgboost
 
 from ai4land import __version__
+from ai4land.allocate import fraction_numbers, scale_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
 from ai4land.samples import (
@@ -26,8 +27,8 @@ from ai4land.samples import (
     transition_counts,
 )  # fmt: skip
 
+_LEAST = 1e-4  # probability that boosting starts from at least
 _CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
-
 
 Table = tuple[np.ndarray, np.ndarray, np.ndarray]  # features, labels, margins
 
@@ -37,7 +38,8 @@ class Trees:
 
     Boosting starts from the transition matrices of the training cells: with no trees the model gives each
     cell the shares of the classes that its prior class became after so many years, so that rare classes
-    are not unlearned first; a hidden cell starts from the class fractions of its coarse cell.
+    are not unlearned first; a hidden cell starts from the class fractions of its coarse cell. Where the
+    coarse input is perfect, these shares are scaled until they add up to it in every coarse cell.
     Ocean and water are taken over from the prior map; the trees decide the cells that are land or hidden.
 
     Parameters
@@ -118,20 +120,25 @@ class Trees:
             self.transitions[gap] = shares / shares.sum(1, keepdims=True)
 
     def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
-        """Where boosting starts, log probabilities (cells, class): transition shares of the prior class.
-
-        A hidden cell starts from the class fractions of its finest coarse cell.
-        """
+        """Where boosting starts, log probabilities (cells, class)."""
         years = float(batch.years[0])
         nearest = min(self.transitions, key=lambda gap: (abs(gap - years), gap))
-        prior = batch.prior[0][where]
-        shares = self.transitions[nearest][prior]
-        cells = min(batch.coarse)
         codes = class_codes(read_legend("land_use"))
-        fraction = np.nan_to_num(batch.coarse[cells][0, 1][np.searchsorted(codes, self.classes)])
-        fine = refine_step(fraction, cells, (where.shape[0], where.shape[1]))[:, where].T + 1e-3
-        hidden = (prior == NO_DATA)[:, None]
-        return np.log(np.where(hidden, fine / fine.sum(1, keepdims=True), shares)).astype(np.float32)
+        prior, cells = batch.prior[0], min(batch.coarse)
+        chosen = np.searchsorted(codes, self.classes)
+        fraction = batch.coarse[cells][0, 1]
+        fine = refine_step(np.nan_to_num(fraction[chosen]), cells, (prior.shape[0], prior.shape[1])) + 1e-3
+        land = class_codes(read_legend("land_use"), land_only=True)
+        hidden = prior == NO_DATA
+        free = batch.valid[0] & (np.isin(prior, land) | hidden)
+        shares = np.zeros((codes.size, *prior.shape), np.float32)
+        shares[chosen] = np.where(hidden, fine / fine.sum(0), self.transitions[nearest][prior].transpose(2, 0, 1))
+        if not batch.states:  # the coarse input is perfect
+            shares = scale_areas(shares, free, fraction_numbers(fraction, prior, free, cells), cells=cells)
+        return np.log(np.maximum(shares[chosen][:, where], _LEAST)).T.astype(np.float32)
+
+    def _rounds(self) -> int:
+        return int(self.settings["rounds"])
 
     def _matrix(self, table: Table, ref: xgboost.DMatrix | None) -> xgboost.QuantileDMatrix:
         x, label, margin = table
@@ -140,7 +147,7 @@ class Trees:
     def _parameters(self) -> dict[str, object]:
         return {
             "objective": "multi:softprob", "num_class": len(self.classes), "tree_method": "hist",
-            "max_depth": self.settings["depth"], "eta": self.settings["learning_rate"], "subsample": 0.8,
+            "max_depth": self.settings["depth"], "eta": self.settings.get("learning_rate", 1.0), "subsample": 0.8,
             "colsample_bytree": 0.5, "seed": self.settings["seed"], "nthread": self.settings["threads"],
         }  # fmt: skip
 
@@ -158,7 +165,7 @@ class Trees:
                 f"{split.experiment}, region {cube.region}, fold {split.fold}: training cells hold classes "
                 f"{self.classes}, two are needed; is the region all ocean? Use a larger region or fewer folds."
             )
-        rows, rounds = int(self.settings["rows"]), int(self.settings["rounds"])
+        rows, rounds = int(self.settings["rows"]), self._rounds()
         train = self._matrix(self._table(cube, split, split.train, rows, 0), None)
         held = self._matrix(self._table(cube, split, split.validation, rows // 4, 1), train)
         booster = xgboost.train(
@@ -193,7 +200,7 @@ class Trees:
             table = feature_table(batch, where)
             if list(table) != self.features:
                 odd = sorted(set(table) ^ set(self.features))
-                raise ValueError(f"xgboost: features differ from those trained on: {odd}; use the same inputs.")
+                raise ValueError(f"{self.name}: features differ from those trained on: {odd}; use the same inputs.")
             p = self.booster.inplace_predict(feature_matrix(table), base_margin=self._margin(batch, where))
             for column, code in enumerate(self.classes):
                 out[0, np.searchsorted(codes, code)][where] = p[:, column]

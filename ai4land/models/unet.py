@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 
-def _double(inputs: int, outputs: int) -> nn.Sequential:
+def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """Two 3 x 3 convolutions, each with batch normalisation and ReLU."""
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         layers += [nn.Conv2d(channels, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True)]
@@ -18,7 +19,7 @@ class _Up(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.grow = nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
-        self.blend = _double(2 * outputs, outputs)
+        self.blend = double_convolution(2 * outputs, outputs)
 
     def forward(self, deep: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
         return self.blend(torch.cat([skip, self.grow(deep)], 1))
@@ -44,8 +45,8 @@ class UNet(nn.Module):
     def __init__(self, inputs: int, classes: int, base: int = 16) -> None:
         super().__init__()
         widths = [base * 2**i for i in range(5)]
-        self.first = _double(inputs, widths[0])
-        self.down = nn.ModuleList(nn.Sequential(nn.MaxPool2d(2), _double(a, b)) for a, b in pairwise(widths))
+        self.first = double_convolution(inputs, widths[0])
+        self.down = nn.ModuleList(nn.Sequential(nn.MaxPool2d(2), double_convolution(a, b)) for a, b in pairwise(widths))
         self.up = nn.ModuleList(_Up(b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
         self.head = nn.Conv2d(widths[0], classes, 1)
 

@@ -2,7 +2,6 @@
 
 from ai4land.predict.counts import common_cells, count_predictions, count_run
 from ai4land.predict.maps import (
-    Predictions,
     predict_all,
     predict_experiment,
     read_peers,
@@ -10,6 +9,7 @@ from ai4land.predict.maps import (
     read_region_maps,
     remove_checkpoints,
 )
+from ai4land.predict.rules import Predictions
 from ai4land.predict.windows import blend_weights, predict_blended, window_starts
 
 __all__ = [

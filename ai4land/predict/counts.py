@@ -6,7 +6,7 @@ import xarray as xr
 
 from ai4land.evaluate import count_calibration, count_maps, counts_with_keys, keep_lasting
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.predict.maps import Predictions
+from ai4land.predict.rules import Predictions
 from ai4land.runs import Experiment, Run
 from ai4land.samples import RegionCube, deal_folds, held_out, masked
 

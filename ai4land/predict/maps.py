@@ -8,17 +8,14 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from ai4land.allocate import expected_change
 from ai4land.cube import regrid_land_use
-from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
+from ai4land.legend import NO_DATA, flag_attributes, read_legend
 from ai4land.models.base import Model, most_probable
+from ai4land.predict.rules import RULES, TRAINED, Predictions, as_expected, as_wanted, by_rule
 from ai4land.predict.windows import predict_blended
 from ai4land.runs import Experiment, Run
-from ai4land.samples import Batch, RegionCube, Split, case_batch, make_split
+from ai4land.samples import RegionCube, Split, case_batch, make_split
 from ai4land.sources import find_files, open_input
-
-TRAINED = ("unet", "cnn", "xgboost", "random_forest", "sequence")
-Predictions = dict[tuple[str, str], xr.Dataset]  # by model and member
 
 
 def predict_experiment(
@@ -45,12 +42,13 @@ def predict_experiment(
     -------
     xarray.Dataset
         ``land_use`` (time, lat, lon) uint8, the most probable class, 255 without data; ``confidence``
-        (time, lat, lon) float32, its probability (1); for trained models ``land_use_expected_change``, the map of
-        `ai4land.allocate.expected_change`; attributes ``model``, ``member``.
+        (time, lat, lon) float32, its probability (1); for trained models ``land_use_expected_change`` and
+        ``land_use_allocation``, the maps of `ai4land.allocate.expected_change` and, unless LUH2 is the coarse input of
+        a hidden prior, of `ai4land.allocate.match_areas`; attributes ``model``, ``member``.
     """
     shape = (len(experiment.targets), *cube.grid.shape)
     labels, confidence = np.full(shape, NO_DATA, np.uint8), np.zeros(shape, np.float32)
-    changed = labels.copy()
+    ruled = {rule: labels.copy() for rule in RULES}
     folds: list[int | None] = list(range(experiment.folds)) or [None]
     model = make_model()
     title = f"{name}: {model.name}" + ("" if model.member == "all" else f" {model.member}")
@@ -67,19 +65,16 @@ def predict_experiment(
                 labels[number][where] = most_probable(probability, batch.valid[0])[where]
                 confidence[number][where] = probability.max(0)[where]
                 if model.name in TRAINED:
-                    changed[number][where] = _as_expected(probability, batch, labels[number], where)[where]
+                    changed = as_expected(probability, batch, labels[number], where)
+                    ruled["expected_change"][number][where] = changed[where]
+                    matched = as_wanted(cube, experiment, case.year, probability, batch, where)
+                    ruled["allocation"][number][where] = matched[where]
                 bar.update()
     maps = _as_dataset(cube, experiment, labels, confidence, model.name, model.member)
-    if model.name in TRAINED:
-        maps["land_use_expected_change"] = maps["land_use"].copy(data=changed)
+    for rule, made in ruled.items():
+        if model.name in TRAINED and (made != NO_DATA).any():
+            maps[f"land_use_{rule}"] = maps["land_use"].copy(data=made)
     return maps
-
-
-def _as_expected(probability: np.ndarray, batch: Batch, labels: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Map with as much change from the visible prior as is expected; hidden cells get the most probable class."""
-    prior = np.where(batch.prior[0] == NO_DATA, labels, batch.prior[0]).astype(np.uint8)
-    free = np.isin(batch.prior[0], class_codes(read_legend("land_use"), land_only=True)) & where
-    return expected_change(probability, prior, free)
 
 
 def _fitted(model: Model, cube: RegionCube, split: Split, experiment: Experiment, folder: Path | None) -> Model:
@@ -161,7 +156,7 @@ def predict_all(
         for group, make_model in models.items():
             maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group))
             save_predictions(store, f"{name}/{group}", maps)
-            made[name] |= _by_rule(maps)
+            made[name] |= by_rule(maps)
     return made
 
 
@@ -178,17 +173,7 @@ def read_predictions(store: Path, name: str) -> Predictions:
     ]
     found: Predictions = {}
     for maps in opened:
-        found |= _by_rule(maps)
-    return found
-
-
-def _by_rule(maps: xr.Dataset) -> Predictions:
-    """Most probable classes, and as a member of its own the map with as much change as is expected."""
-    model, member = maps.attrs["model"], maps.attrs["member"]
-    found = {(model, member): maps.drop_vars("land_use_expected_change", errors="ignore")}
-    if "land_use_expected_change" in maps:
-        other = maps[["land_use_expected_change"]].rename(land_use_expected_change="land_use")
-        found[model, "expected_change"] = other.assign_attrs(maps.attrs, member="expected_change")
+        found |= by_rule(maps)
     return found
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ai4land.allocate import Wanted
 from ai4land.grid import COARSE_CELLS, Grid, block_index, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.samples import RegionCube
@@ -39,16 +40,38 @@ def coarse_shares(labels: np.ndarray, before: np.ndarray | None, grid: Grid) -> 
     return transition.sum(0), transition if before is not None else np.full_like(transition, np.nan)
 
 
-def luh2_fields(cube: RegionCube, fraction: np.ndarray, year: int, base: int) -> tuple[np.ndarray, np.ndarray]:
-    """Residual against the reference moved by LUH2's change since a base year, and difference from LUH2.
+def area_residual(labels: np.ndarray, wanted: Wanted) -> np.ndarray:
+    """Class fractions of a map minus the wanted ones, among the cells that were allocated.
 
-    Both (class, Y, X) float32; NaN where the cube has no LUH2.
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (y, x), uint8
+    wanted : Wanted
+        On 25-cell blocks, of all land cells of the map.
+
+    Returns
+    -------
+    numpy.ndarray, shape (class, Y, X), float32
+        A pool of classes stands under its first class; NaN for the others, and in blocks without land.
     """
+    codes = class_codes(read_legend("land_use"))
+    blocks = block_index((labels.shape[0], labels.shape[1]), COARSE_CELLS)
+    shape = tuple(-(-n // COARSE_CELLS) for n in labels.shape)
+    out = np.full((codes.size, shape[0] * shape[1]), np.nan, np.float32)
+    total = wanted.numbers.sum(0)
+    land = np.isin(codes, class_codes(read_legend("land_use"), land_only=True))
+    for row in np.unique(wanted.pools[land & (wanted.pools >= 0)]):
+        members = codes[wanted.pools == row]
+        have = np.bincount(blocks[np.isin(labels, members)], minlength=total.size)
+        out[members[0]] = np.where(total > 0, (have - wanted.numbers[row]) / np.maximum(total, 1), np.nan)
+    return out.reshape(codes.size, *shape)
+
+
+def luh2_difference(cube: RegionCube, fraction: np.ndarray, year: int) -> np.ndarray:
+    """Difference of class fractions from LUH2's own, (class, Y, X) float32; NaN where the cube has no LUH2."""
     if cube.luh2 is None:
-        return (np.full_like(fraction, np.nan),) * 2
-    now, then = cube.luh2.fraction[cube.luh2.index(year)], cube.luh2.fraction[cube.luh2.index(base)]
-    reference, _ = coarse_shares(cube.map(base), None, cube.grid)
-    return fraction - (reference + now - then), fraction - now
+        return np.full_like(fraction, np.nan)
+    return fraction - cube.luh2.fraction[cube.luh2.index(year)]
 
 
 def product_areas(maps: xr.DataArray, model: str, member: str) -> pd.DataFrame:

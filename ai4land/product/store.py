@@ -103,7 +103,7 @@ def _coarse_template(layout: Layout, years: Years) -> xr.Dataset:
     fields = {
         "land_use_fraction": (by_class, empty(n), {"long_name": "area fraction of the class", **share}),
         "area_residual": (by_class, empty(n), {
-            "long_name": "land_use_fraction minus the reference fraction moved by LUH2's change since", **share}),
+            "long_name": "given minus wanted share of the allocated cells; pooled classes under the first", **share}),
         "luh2_difference": (by_class, empty(n), {"long_name": "land_use_fraction minus LUH2's fraction", **share}),
         "gross_transition": (moves, empty(n, n), {
             "long_name": "area fraction that went from one class to another since the year before", **share}),

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ai4land.grid import COARSE_CELLS, Grid
+from ai4land.grid import COARSE_CELLS, Grid, hash_unit
 from ai4land.twin.earth import elevation, fine_position, lakes
-from ai4land.twin.noise import fractal_noise, hash_unit
+from ai4land.twin.noise import fractal_noise
 
 OCEAN, URBAN, CROPLAND, PASTURE, FOREST, GRASS, OTHER, WATER = range(8)
 _TOWNS = ((160.0, 5.0), (48.0, 2.5), (15.0, 0.9))  # spacing of their lattice and reach of the largest, fine cells

@@ -5,11 +5,11 @@ An explicit function of (cell, year, seed, scenario): no year needs the one befo
 
 import numpy as np
 
-from ai4land.grid import COARSE_CELLS, Grid
+from ai4land.grid import COARSE_CELLS, Grid, hash_unit
 from ai4land.twin.demand import Demand
 from ai4land.twin.earth import fine_position
 from ai4land.twin.ground import CROPLAND, FOREST, GRASS, OTHER, PASTURE, URBAN, Ground, in_blocks
-from ai4land.twin.noise import MovingNoise, fractal_noise, hash_unit, uneven_time
+from ai4land.twin.noise import MovingNoise, fractal_noise, uneven_time
 
 _FLICKER_YEARS = 8  # time in which a patch of cells may be misread once
 _USUAL = 1990  # the year whose demand shapes the ranks

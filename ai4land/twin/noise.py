@@ -4,36 +4,10 @@ from math import cos, floor, pi, sin
 
 import numpy as np
 
-_MIX = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15], np.uint64)
+from ai4land.grid import hash_unit
+
 _SLOPES = np.stack([np.sin(np.arange(64) * np.pi / 32), np.cos(np.arange(64) * np.pi / 32)], -1)  # unit gradients
 _ROUND = 36000  # fine cells around the globe
-
-
-def hash_unit(seed: int, *keys: np.ndarray | int) -> np.ndarray:
-    """Uniform numbers in [0, 1) from integer keys, the same on every machine.
-
-    Parameters
-    ----------
-    seed : int
-    *keys : numpy.ndarray or int
-        Integers, broadcast together.
-
-    Returns
-    -------
-    numpy.ndarray, float64
-
-    References
-    ----------
-    Steele et al. (2014), SplitMix64, doi:10.1145/2660193.2660195
-    """
-    with np.errstate(over="ignore"):
-        state = np.uint64(seed) * _MIX[2]
-        for key in keys:
-            state = state + np.asarray(key).astype(np.int64).astype(np.uint64) * _MIX[0] + _MIX[2]
-            state = (state ^ (state >> np.uint64(30))) * _MIX[0]
-            state = (state ^ (state >> np.uint64(27))) * _MIX[1]
-            state = state ^ (state >> np.uint64(31))
-    return (state >> np.uint64(11)).astype(float) * 2.0**-53
 
 
 def _fade(t: np.ndarray) -> np.ndarray:

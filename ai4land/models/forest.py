@@ -1,0 +1,39 @@
+"""A random forest on the same cells and features as the boosted trees."""
+
+from ai4land.models.trees import Trees
+
+
+class RandomForest(Trees):
+    """Random forest of XGBoost: all trees are grown at once, each on a sample of the cells, and averaged.
+
+    It starts from the same probabilities as the boosting does.
+
+    Parameters
+    ----------
+    trees : int
+        Trees a class.
+    rows, cases, depth, seed, threads, masked
+        As of `Trees`.
+
+    References
+    ----------
+    Breiman (2001), doi:10.1023/A:1010933404324; XGBoost documentation, "Random Forests in XGBoost"
+    """
+
+    name = "random_forest"
+
+    def __init__(
+        self, trees: int = 32, rows: int = 200_000, cases: int = 60, depth: int = 10, seed: int = 0, threads: int = 2,
+        masked: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(1, rows, cases, depth, 1.0, seed, threads, masked)
+        kept = ("rows", "cases", "depth", "seed", "threads", "masked")
+        self.settings = {"trees": trees} | {k: self.settings[k] for k in kept}
+
+    def _rounds(self) -> int:
+        return 1
+
+    def _parameters(self) -> dict[str, object]:
+        sampled = {"eta": 1.0, "num_parallel_tree": self.settings["trees"], "subsample": 0.63, "colsample_bynode": 0.3,
+                   "colsample_bytree": 1.0, "min_child_weight": 2}  # fmt: skip
+        return super()._parameters() | sampled
