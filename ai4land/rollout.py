@@ -16,6 +16,7 @@ import xarray as xr
 import zarr
 from tqdm import tqdm
 
+from ai4land import source_digest
 from ai4land.allocate import match_areas, scale_areas, wanted_areas
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.models import Model
@@ -129,8 +130,8 @@ def _keep(store: dict[str, Any], number: int, labels: np.ndarray, p: np.ndarray,
 
 
 def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path) -> str:
-    """What a rollout depends on: its region, years, start map, model and forcing."""
-    digest = hashlib.sha256(f"{cube.region} {cube.grid} {name} {experiment}".encode())
+    """What a rollout depends on: the code, its region, years, start map, model and forcing."""
+    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment}".encode())
     digest.update(cube.map(experiment.start).tobytes())
     digest.update(cube.luh2.states.tobytes() if cube.luh2 and experiment.coarse == "luh2" else cube.fraction.tobytes())
     for file in sorted(weights.glob("*")):

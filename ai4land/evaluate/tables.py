@@ -90,7 +90,7 @@ def summary_table(scores: pd.DataFrame, metrics: dict[str, str], **keys: str) ->
         raise ValueError(f"no scores with {keys}; experiments are {sorted(scores['experiment'].unique())}.")
     table = chosen.pivot_table(index=["model", "member"], columns="metric", values="value")
     table = table.reindex(columns=list(metrics)).rename(columns=metrics)
-    rank = {name: i for i, name in enumerate(_ORDER)}
+    rank = {name + more: i + 0.5 * bool(more) for i, name in enumerate(_ORDER) for more in ("", "+allocation")}
     return table.sort_index(key=lambda level: level.map(lambda v: rank.get(v, len(rank))) if level.name == "model"
                             else level)  # fmt: skip
 

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ai4land.plot.style import MEMBER_LINES, MODEL_COLORS, add_source, model_label, new_figure
+from ai4land.plot.style import add_source, model_label, model_line, new_figure
 
 
 def plot_score_table(tables: dict[str, pd.DataFrame], source: str, synthetic: bool) -> Figure:
@@ -41,7 +41,7 @@ def plot_score_table(tables: dict[str, pd.DataFrame], source: str, synthetic: bo
         best = [table[c].min() if small else table[c].max() for c, small in zip(columns, low, strict=True)]
         for (model, member), row in table.iterrows():
             y += 1
-            axes.text(0.01, y, model_label(model, member), va="center", color=MODEL_COLORS.get(model, "black"))
+            axes.text(0.01, y, model_label(model, member), va="center", color=model_line(model, member)["color"])
             for left, value, top in zip(x, row, best, strict=True):
                 text = "–" if pd.isna(value) else f"{value:.4f}"
                 axes.text(left, y, text, ha="right", va="center", weight="bold" if value == top else "normal")
@@ -53,8 +53,8 @@ def plot_score_table(tables: dict[str, pd.DataFrame], source: str, synthetic: bo
 def _lines(axes: Axes, scores: pd.DataFrame, metric: str, x: str) -> None:
     for (model, member), rows in scores[scores["metric"] == metric].groupby(["model", "member"], sort=False):
         rows = rows.sort_values(x)
-        axes.plot(rows[x], rows["value"], MEMBER_LINES.get(member, "-"), color=MODEL_COLORS.get(model, "#777777"),
-                  marker="o", markersize=2.2, linewidth=1, label=model_label(model, member))  # fmt: skip
+        axes.plot(rows[x], rows["value"], marker="o", markersize=2.2, linewidth=1, label=model_label(model, member),
+                  **model_line(model, member))  # fmt: skip
 
 
 def plot_lead_scores(
@@ -160,7 +160,7 @@ def plot_class_areas(areas: pd.DataFrame, legend: pd.DataFrame, source: str, syn
                 axes.fill_between(part["year"], part["km2"], part["km2"].min(), color=color, alpha=0.25, linewidth=0)
             else:
                 (line,) = axes.plot(part["year"], part["km2"], ".", markersize=3.5, label=model_label(model, member),
-                                    color=MODEL_COLORS.get(model, "#777777"))  # fmt: skip
+                                    color=model_line(model, member)["color"])  # fmt: skip
             handles[line.get_label()] = line
         axes.set_title(legend.loc[legend["name"] == name, "label"].item(), loc="left")
         axes.set(ylabel="area (km²)", xlabel="year")

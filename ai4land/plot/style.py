@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -46,6 +47,13 @@ def model_label(model: str, member: str) -> str:
     name = MODEL_NAMES.get(model.removesuffix("+allocation"), model)
     name += ", areas matched" if model.endswith("+allocation") else ""
     return name if member == "all" else f"{name} ({member.replace('_', ' ')})"
+
+
+def model_line(model: str, member: str) -> dict[str, Any]:
+    """Colour and line style of a model and its member."""
+    name = model.removesuffix("+allocation")
+    style = MEMBER_LINES.get(member, "-") if name == model else "-."
+    return {"color": MODEL_COLORS.get(name, "#777777"), "linestyle": style}
 
 
 def add_source(figure: Figure, source: str, synthetic: bool) -> None:
