@@ -1,12 +1,15 @@
 """A random forest on the same cells and features as the boosted trees."""
 
+import numpy as np
+
 from ai4land.models.trees import Trees
+from ai4land.samples import Batch
 
 
 class RandomForest(Trees):
     """Random forest of XGBoost: all trees are grown at once, each on a sample of the cells, and averaged.
 
-    It starts from the same probabilities as the boosting does.
+    All classes start equal: a single step from the certain start of the boosting would overshoot.
 
     Parameters
     ----------
@@ -32,6 +35,9 @@ class RandomForest(Trees):
 
     def _rounds(self) -> int:
         return 1
+
+    def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
+        return np.zeros((int(where.sum()), len(self.classes)), np.float32)
 
     def _parameters(self) -> dict[str, object]:
         sampled = {"eta": 1.0, "num_parallel_tree": self.settings["trees"], "subsample": 0.63, "colsample_bynode": 0.3,
