@@ -93,6 +93,7 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/aggregation.py
 	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/allocation.py
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do cp "$$f" figures/$(RUN)-$$(basename $$f); done

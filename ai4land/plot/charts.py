@@ -87,7 +87,7 @@ def plot_lead_scores(
             if number == 0:
                 axes.set_title(title, loc="left", weight="bold")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
     add_source(figure, source, synthetic)
     return figure
 
@@ -126,7 +126,7 @@ def plot_resolution(scores: pd.DataFrame, cell: float, title: str, source: str, 
         axes.minorticks_off()
     panels[0].set_title(title, loc="left", weight="bold")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
     add_source(figure, source, synthetic)
     return figure
 
