@@ -96,6 +96,7 @@ bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/allocation.py
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
+	@[ -d $(OUT)/figures ] || { echo "No figures of run $(RUN) yet: make all RUN=$(RUN) first." >&2; exit 1; }
 	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do cp "$$f" figures/$(RUN)-$$(basename $$f); done
 	@$(BIN)/python figures/readme_table.py $(RUN)
 	@ls figures
@@ -110,6 +111,6 @@ clean:  ## remove what was made for RUN; raw data stay
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
-	@echo "  RUN=<run>  one of: $(RUNS)   RAW=<folder>  where raw files are"
+	@echo "  RUN=<run>  one of: $(RUNS) (default demo; uk and crete need real data)   RAW=<folder>  where raw files are"
 
 .PHONY: all test lint lab bench figures lock clean help

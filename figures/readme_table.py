@@ -25,8 +25,12 @@ TABLES = {
             ("the same, and relief, climate", ["xgboost/all", "unet/all", *OTHERS]),
     }),
     "demo": ("years ahead", {
-        f"forecast, lead (years) {lead}": (str(lead), [*BASELINES, "xgboost/all", "unet/all", *OTHERS])
+        f"{name}, lead (years) {lead}": (str(lead), rows)
         for lead in (5, 10)
+        for name, rows in (
+            ("forecast", [*BASELINES, "xgboost/all", "unet/all", *OTHERS]),
+            ("rollout forward", ["unet+allocation/all"]),
+        )
     }),
 }  # fmt: skip
 
@@ -43,6 +47,7 @@ def table(run: str) -> str:
             row = rows[experiment, model, member]
             name = METHODS[model.removesuffix("+allocation")] + (", areas matched" if "+" in model else "")
             name += ", as much change as expected" if member == "expected_change" else ""
+            name += ", stepped" if experiment.startswith("rollout") else ""
             values = [f"{float(row[c]):.{digits}f}" for c, digits in COLUMNS.items()]
             lines.append(f"| {name} | {'–' if given == '0.5°' and model == 'persistence' else given} | "
                          + " | ".join(values) + " |")  # fmt: skip

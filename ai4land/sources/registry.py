@@ -167,7 +167,8 @@ def inventory(run: Run, raw: Path) -> pd.DataFrame:
             rows.append({
                 "role": role, "dataset": file.dataset, "file": file.path.name, "path": str(file.path),
                 "bytes": file.path.stat().st_size, "sha256": file_hash(file.path),
-                "licence": entry["licence"], "doi": entry["doi"],
+                "licence": "none: synthetic" if run.synthetic else entry["licence"],
+                "doi": "" if run.synthetic else entry["doi"],
             })  # fmt: skip
     return pd.DataFrame(rows)
 
