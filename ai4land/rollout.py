@@ -71,7 +71,7 @@ def _step(
     batch = make_batch(
         cube, prior_year, year, experiment.coarse_cells, None, experiment.statics, experiment.coarse, prior
     )
-    p = predict_blended(model, batch, model.window)[0] if model.window else model.predict_proba(batch)[0]
+    p = predict_blended(model, batch, model.window)[0]
     free = np.isin(prior, class_codes(read_legend("land_use"), land_only=True))
     wanted = wanted_areas(cube, experiment, year, prior, free)
     labels = np.where(free, match_areas(p, free, wanted.numbers, wanted.pools, wanted.cells).labels, prior)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ai4land.allocate.counts import round_counts
+from ai4land.allocate.counts import expected_counts, round_counts
 from ai4land.grid import COARSE_CELLS, block_index
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
 from ai4land.runs import Experiment
@@ -131,7 +131,7 @@ def wanted_areas(cube: RegionCube, experiment: Experiment, year: int, prior: np.
     else:
         assert cube.luh2 is not None
         then, now = (cube.luh2.fraction[cube.luh2.index(y)].reshape(codes.size, -1) for y in (experiment.start, year))
-        base = _count(cube.map(experiment.start), free, blocks, total.size)
+        base = _count(cube.map(experiment.start), free, cells)
         targets = luh2_targets(base, then, now, np.bincount(blocks.ravel(), minlength=total.size))
         numbers, clipped, pools = targets.cells, targets.clipped, _pool_rows(codes.size)
     return Wanted(cells, round_counts(numbers, total), pools, clipped)
@@ -160,15 +160,15 @@ def fraction_numbers(fraction: np.ndarray, prior: np.ndarray, free: np.ndarray, 
     fixed = (prior != NO_DATA) & ~free
     whole = total + np.bincount(blocks[fixed], minlength=total.size)
     numbers = np.nan_to_num(fraction).reshape(len(fraction), -1) * whole
-    numbers = np.maximum(numbers - _count(prior, fixed, blocks, total.size), 0)
-    numbers = np.where(numbers.sum(0) > 0, numbers, _count(prior, free, blocks, total.size) + 1e-9)
+    numbers = np.maximum(numbers - _count(prior, fixed, cells), 0)
+    numbers = np.where(numbers.sum(0) > 0, numbers, _count(prior, free, cells) + 1e-9)
     return numbers * (total / numbers.sum(0))
 
 
-def _count(labels: np.ndarray, where: np.ndarray, blocks: np.ndarray, number: int) -> np.ndarray:
-    """Cells of each class in each block, (class, block) int64."""
+def _count(labels: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
+    """Cells of each class in each block, (class, block)."""
     codes = class_codes(read_legend("land_use"))
-    return np.stack([np.bincount(blocks[where & (labels == c)], minlength=number) for c in codes])
+    return expected_counts(labels == codes[:, None, None], where, cells)
 
 
 def _pool_rows(classes: int) -> np.ndarray:

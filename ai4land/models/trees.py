@@ -121,8 +121,7 @@ class Trees:
 
     def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
         """Where boosting starts, log probabilities (cells, class)."""
-        years = float(batch.years[0])
-        nearest = min(self.transitions, key=lambda gap: (abs(gap - years), gap))
+        nearest = min(self.transitions, key=lambda gap: (abs(gap - float(batch.years[0])), gap))
         codes = class_codes(read_legend("land_use"))
         prior, cells = batch.prior[0], min(batch.coarse)
         chosen = np.searchsorted(codes, self.classes)
@@ -189,19 +188,20 @@ class Trees:
             If the batch has other features than the trees were trained on.
         """
         assert self.booster is not None, "fit or load the trees first"
-        codes = class_codes(read_legend("land_use"))
-        prior = batch.prior[0]
+        codes, prior = class_codes(read_legend("land_use")), batch.prior[0]
         fixed = np.isin(prior, np.setdiff1d(codes, class_codes(read_legend("land_use"), land_only=True)))
         out = one_hot(np.where(fixed, prior, NO_DATA)[None])
-        wanted = np.flatnonzero(batch.valid[0] & ~fixed)
+        free = batch.valid[0] & ~fixed
+        wanted, margin = np.flatnonzero(free), self._margin(batch, free)
         for start in range(0, wanted.size, _CELLS_AT_ONCE):
+            some = slice(start, start + _CELLS_AT_ONCE)
             where = np.zeros(prior.shape, bool)
-            where.ravel()[wanted[start : start + _CELLS_AT_ONCE]] = True
+            where.ravel()[wanted[some]] = True
             table = feature_table(batch, where)
             if list(table) != self.features:
                 odd = sorted(set(table) ^ set(self.features))
                 raise ValueError(f"{self.name}: features differ from those trained on: {odd}; use the same inputs.")
-            p = self.booster.inplace_predict(feature_matrix(table), base_margin=self._margin(batch, where))
+            p = self.booster.inplace_predict(feature_matrix(table), base_margin=margin[some])
             for column, code in enumerate(self.classes):
                 out[0, np.searchsorted(codes, code)][where] = p[:, column]
         return out

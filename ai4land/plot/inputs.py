@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ai4land.grid import grid_of
-from ai4land.plot.style import WIDTH, add_source, new_figure
+from ai4land.plot.style import WIDTH, add_source, new_figure, page_shape
 
 HIDDEN = 254  # code of a hidden cell on a map
 _KINDS = {
@@ -87,8 +87,7 @@ def plot_input_stack(
     matplotlib.figure.Figure
     """
     rows = -(-len(fields) // columns)
-    west, south, east, north = grid_of(next(iter(fields.values()))).bounds
-    tall = (north - south) / ((east - west) * np.cos(np.radians((north + south) / 2)))
+    tall = page_shape(grid_of(next(iter(fields.values()))).bounds)
     figure = new_figure(rows * (WIDTH / columns * 0.7 * tall + 1.4) + 1.8)
     present: set[int] = set()
     for number, (title, field) in enumerate(fields.items()):

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from ai4land.grid import EARTH_RADIUS, grid_of
 from ai4land.legend import NO_DATA
-from ai4land.plot.style import WIDTH, add_source, new_figure
+from ai4land.plot.style import WIDTH, add_source, new_figure, page_shape
 
 # Colours after Okabe and Ito; hits, misses and false alarms differ in lightness too.
 _CHANGE = [
@@ -57,8 +57,7 @@ def _add_scale(axes: GeoAxes, cover: xr.DataArray) -> None:
 
 def _panel_shape(cover: xr.DataArray, panels: int) -> tuple[int, int, float]:
     """Rows and columns of panels, and the height (cm) that keeps their shape."""
-    west, south, east, north = grid_of(cover).bounds
-    tall = (north - south) / ((east - west) * np.cos(np.radians((north + south) / 2)))
+    tall = page_shape(grid_of(cover).bounds)
     widest = 1 if tall < 0.4 else 4 if tall > 0.8 else 2
     rows = -(-panels // widest)
     columns = -(-panels // rows)  # as many in every row

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 WIDTH = 18.0  # cm, two columns of a journal page
@@ -40,6 +41,12 @@ class NotebookFigure(Figure):
 def new_figure(height: float, width: float = WIDTH) -> NotebookFigure:
     """Empty figure of a size in cm."""
     return NotebookFigure(figsize=(width * _CM, height * _CM))
+
+
+def page_shape(bounds: tuple[float, float, float, float]) -> float:
+    """Height over width of a window (west, south, east, north, degrees), as true at its middle latitude."""
+    west, south, east, north = bounds
+    return (north - south) / ((east - west) * np.cos(np.radians((north + south) / 2)))
 
 
 def model_label(model: str, member: str) -> str:

@@ -58,9 +58,7 @@ def predict_experiment(
             model = _fitted(make_model(), cube, split, experiment, folder)
             for number, case in enumerate(split.test):
                 batch = case_batch(cube, split, case)
-                probability = (
-                    predict_blended(model, batch, model.window) if model.window else model.predict_proba(batch)
-                )[0]
+                probability = predict_blended(model, batch, model.window)[0]
                 where = np.ones(cube.grid.shape, bool) if case.where is None else case.where
                 labels[number][where] = most_probable(probability, batch.valid[0])[where]
                 confidence[number][where] = probability.max(0)[where]

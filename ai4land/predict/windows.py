@@ -30,7 +30,7 @@ def predict_blended(model: Model, batch: Batch, window: int) -> np.ndarray:
     model : Model
     batch : Batch
     window : int
-        Side of a window, fine cells; a batch that fits into one is predicted as it is.
+        Side of a window, fine cells; a batch that fits into one, or a window of 0, is predicted as it is.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def predict_blended(model: Model, batch: Batch, window: int) -> np.ndarray:
     """
     shape = batch.prior.shape[1], batch.prior.shape[2]
     size = min(window, shape[0]), min(window, shape[1])
-    if size == shape:
+    if not window or size == shape:
         return model.predict_proba(batch)
     weights = blend_weights(size)
     total, weight = None, np.zeros(shape, np.float32)

@@ -12,6 +12,7 @@ from ai4land import __version__
 from ai4land.cube import Layout
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
+from ai4land.rollout import step_years
 from ai4land.runs import Run
 
 REFERENCE, EMULATED = 0, 1
@@ -44,9 +45,7 @@ def product_years(run: Run) -> Years:
     starts = [e.start for e in stepwise.values()]
     emulated: dict[int, str] = {}
     for name, experiment in stepwise.items():
-        first, last = experiment.test
-        years = range(min(first, experiment.start + 1), max(last, experiment.start - 1) + 1)
-        for year in years:
+        for year in sorted(step_years(experiment)):
             if year in emulated:
                 raise ValueError(
                     f"run {run.name}: {emulated[year]} and {name} both make {year}; part their test years."
