@@ -8,12 +8,14 @@ import argparse
 import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import papermill
 import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from ai4land.runs import read_run
 
@@ -49,11 +51,14 @@ def execute(notebook: Path, output: Path, parameters: dict[str, object]) -> None
     log = logging.FileHandler(output.with_suffix(".log"), mode="w")
     log.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=logging.INFO, handlers=[log], force=True)
-    papermill.execute_notebook(
-        str(notebook), str(running), parameters, cwd=str(notebook.parent), kernel_name="python3",
-        progress_bar=sys.stderr.isatty(), log_output=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],
-    )  # fmt: skip
+    # Sockets in a folder of this step's own: a TCP port that looked free may be taken before the kernel binds it.
+    with tempfile.TemporaryDirectory(prefix="ai4land-") as folder:
+        sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
+        papermill.execute_notebook(
+            str(notebook), str(running), parameters, cwd=str(notebook.parent), kernel_name="python3",
+            progress_bar=sys.stderr.isatty(), log_output=True,
+            extra_arguments=["--IPKernelApp.log_level=40"], config=Config({"KernelManager": sockets}),
+        )  # fmt: skip
     running.replace(output)
 
 

@@ -50,3 +50,13 @@ def test_a_failed_step_leaves_no_target_says_why_in_one_line_and_runs_again(note
     knobs.write_text("nubmer: 2\n")
     misspelt = run(notebook, output, "-f", knobs)
     assert misspelt.returncode == 1 and "no parameter ['nubmer']" in misspelt.stderr
+
+
+def test_kernels_use_sockets_of_their_own_not_tcp_ports_that_others_may_take(notebook, tmp_path):
+    book = nbformat.read(notebook, 4)
+    book.cells[1].source = "import json\nfrom ipykernel.connect import get_connection_info\n"
+    book.cells[1].source += "found = json.loads(get_connection_info())['transport']\n"
+    book.cells[1].source += "if found != 'ipc':\n    raise ValueError(found)"
+    nbformat.write(book, notebook)
+    done = run(notebook, tmp_path / "out" / "01-try-it.ipynb")
+    assert done.returncode == 0, done.stderr
