@@ -1,22 +1,30 @@
-"""The training loop: mixed precision, checkpoint and resume, early stopping, history. It knows no model.
+"""The training loop: mixed precision, several processes, checkpoint and resume, early stopping. It knows no model.
 
-Windows come from (seed, step), so a run that is killed and resumed sees the same ones, and ends with the same weights.
+Windows come from (seed, number), so a run that is killed and resumed sees the same ones, and ends with the same
+weights. A step learns from several parts, one after the other or in as many processes: the gradient is the same.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
 from torch import nn
 from tqdm import tqdm
 
-Step = Callable[[int], tuple[torch.Tensor, torch.Tensor]]  # number of a step to inputs and labels
+from ai4land.devices import autocast, connect
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Part = tuple[torch.Tensor, torch.Tensor]  # inputs and labels
+Feed = Callable[[Sequence[int]], Iterator[Part]]  # numbers of parts to the parts
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Schedule:
         Of AdamW.
     precision : {'bf16', 'fp32'}
         Arithmetic of the forward pass; weights stay in float32.
+    parts : int
+        Parts of a step, each with batch statistics of its own; a multiple of the number of processes.
     """
 
     steps: int = 1000
@@ -45,6 +55,7 @@ class Schedule:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     precision: str = "bf16"
+    parts: int = 1
 
     def factor(self, step: int) -> float:
         """Share of the highest learning rate at a step."""
@@ -52,31 +63,19 @@ class Schedule:
         return min((step + 1) / rise, 0.5 + 0.5 * math.cos(math.pi * step / self.steps))
 
 
-def choose_device() -> torch.device:
-    """CUDA where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Context of the forward pass: bfloat16 or float32."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
 def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross entropy (nat) over the cells with a label; 255 is none."""
-    total = nn.functional.cross_entropy(logits.float(), labels.long(), ignore_index=255, reduction="sum")
-    return total / (labels != 255).sum().clamp(min=1)
+    """Sum of the cross entropy (nat) over the cells with a label; 255 is none."""
+    return nn.functional.cross_entropy(logits.float(), labels.long(), ignore_index=255, reduction="sum")
 
 
-def ahead(draw: Step, first: int, last: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of the steps from ``first`` to before ``last``, each drawn while the one before is learned."""
+def ahead(draw: Callable[[int], Part], numbers: Sequence[int]) -> Iterator[Part]:
+    """Parts in the order of their numbers, each drawn while the one before is learned."""
     with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(draw, first)
-        for step in range(first + 1, last + 1):
-            batch = following.result()
-            if step < last:
-                following = thread.submit(draw, step)
-            yield batch
+        coming = thread.submit(draw, numbers[0])
+        for number in numbers[1:]:
+            part, coming = coming.result(), thread.submit(draw, number)
+            yield part
+        yield coming.result()
 
 
 def fingerprint(*parts: object) -> str:
@@ -96,12 +95,28 @@ class Training:
         `fingerprint` of data, split and configuration: a checkpoint of others is refused silently and started anew.
     checkpoint : pathlib.Path, optional
         File to keep the state in, and to resume from.
+    fabric : lightning_fabric.Fabric, optional
+        Of `connect`; this process alone where absent.
+
+    Raises
+    ------
+    ValueError
+        If the parts of a step cannot be dealt evenly to the processes.
     """
 
-    def __init__(self, network: nn.Module, schedule: Schedule, about: str, checkpoint: Path | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, schedule: Schedule, about: str, checkpoint: Path | None = None,
+        fabric: "Fabric | None" = None,
+    ) -> None:  # fmt: skip
         self.schedule, self.checkpoint, self.about = schedule, checkpoint, fingerprint(about, asdict(schedule))
-        self.device = choose_device()
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.fabric = fabric or connect(schedule.precision)
+        if schedule.parts % self.fabric.world_size:
+            raise ValueError(
+                f"{schedule.parts} parts of a step cannot be dealt to {self.fabric.world_size} processes; "
+                "choose batch and at_once so that batch / at_once is a multiple of the processes."
+            )
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.shared = self.fabric.setup_module(self.network)
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
         )
@@ -112,7 +127,7 @@ class Training:
             self._resume(checkpoint)
 
     def _resume(self, checkpoint: Path) -> None:
-        state = torch.load(checkpoint, map_location=self.device, weights_only=True)
+        state = torch.load(checkpoint, map_location=self.fabric.device, weights_only=True)
         if state["about"] != self.about:
             return
         self.network.load_state_dict(state["network"])
@@ -121,56 +136,68 @@ class Training:
         self.step, self.bad, self.best_loss = state["step"], state["bad"], state["best_loss"]
 
     def _save(self) -> None:
-        if self.checkpoint is None:
-            return
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        part = self.checkpoint.with_suffix(".part")
-        torch.save({
-            "about": self.about, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "best": self.best, "history": self.history, "step": self.step, "bad": self.bad,
-            "best_loss": self.best_loss,
-        }, part)  # fmt: skip
-        part.replace(self.checkpoint)
+        if self.checkpoint is not None and self.fabric.is_global_zero:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            part = self.checkpoint.with_suffix(".part")
+            torch.save({
+                "about": self.about, "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(),
+                "best": self.best, "history": self.history, "step": self.step, "bad": self.bad,
+                "best_loss": self.best_loss,
+            }, part)  # fmt: skip
+            part.replace(self.checkpoint)
+        self.fabric.barrier()
 
-    def _advance(self, inputs: torch.Tensor, labels: torch.Tensor) -> float:
+    def advance(self, parts: list[Part]) -> float:
+        """One step from the parts of this process; the mean loss (nat) over the labels of all processes."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * self.schedule.factor(self.step)
-        with autocast(self.device, self.schedule.precision):
-            logits = self.network(inputs)
-        loss = label_loss(logits, labels)
-        if not torch.isfinite(loss):
-            raise ValueError(
-                f"step {self.step}: the loss is {float(loss)}; look for NaN in the inputs, or learn slower."
-            )
+        labelled = torch.stack([(labels != 255).sum() for _, labels in parts]).sum()
+        cells = self._sum(labelled.double()).clamp(min=1)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        total = torch.zeros((), device=cells.device)
+        for number, (inputs, labels) in enumerate(parts):
+            last = number == len(parts) - 1
+            with self.fabric.no_backward_sync(self.shared, enabled=not last and self.fabric.world_size > 1):
+                loss = label_loss(self.shared(inputs), labels)
+                # Gradients are averaged over the processes, so each counts for as many.
+                self.fabric.backward(loss * (self.fabric.world_size / cells.float()))
+            total += loss.detach()
+        mean = float(self._sum(total) / cells)
+        if not math.isfinite(mean):
+            raise ValueError(f"step {self.step}: the loss is {mean}; look for NaN in the inputs, or learn slower.")
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        return float(loss.detach())
+        return mean
+
+    def _sum(self, value: torch.Tensor) -> torch.Tensor:
+        return self.fabric.all_reduce(value, reduce_op="sum")  # type: ignore[return-value]
 
     @torch.no_grad()
-    def _validate(self, held: list[tuple[torch.Tensor, torch.Tensor]]) -> float:
-        self.network.eval()
-        total, cells = 0.0, 0
-        for inputs, labels in held:
-            with autocast(self.device, self.schedule.precision):
+    def _validate(self, held: list[Part]) -> float:
+        if self.fabric.world_size > 1:
+            for buffer in self.network.buffers():
+                if buffer.is_floating_point():
+                    buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))
+        self.shared.eval()
+        total = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+        for inputs, labels in held[self.fabric.global_rank :: self.fabric.world_size]:
+            with autocast(self.fabric.device, self.schedule.precision):
                 logits = self.network(inputs)
-            count = int((labels != 255).sum())
-            total += float(label_loss(logits, labels)) * count
-            cells += count
-        self.network.train()
-        return total / max(cells, 1)
+            total += torch.stack([label_loss(logits, labels), (labels != 255).sum()]).double()
+        self.shared.train()
+        loss, cells = self._sum(total).tolist()
+        return loss / max(cells, 1)
 
-    def run(self, draw: Step, held: list[tuple[torch.Tensor, torch.Tensor]], title: str) -> pd.DataFrame:
+    def run(self, feed: Feed, held: list[Part], title: str) -> pd.DataFrame:
         """Train to the end; the network then has the weights of the lowest validation loss.
 
         Parameters
         ----------
-        draw : callable
-            Number of a step to its inputs and labels, on the device.
+        feed : callable
+            Numbers of parts to the parts, in their order; part ``k`` of step ``s`` is number ``s * parts + k``.
         held : list of tuple
-            Validation batches, the same every time.
+            Validation parts, the same every time and in every process.
         title : str
             Of the progress bar.
 
@@ -179,12 +206,16 @@ class Training:
         pandas.DataFrame
             History: step, training_loss, validation_loss (nat), learning_rate.
         """
-        self.network.train()
-        with tqdm(total=self.schedule.steps, initial=self.step, desc=title, unit="step", mininterval=10) as bar:
+        self.shared.train()
+        parts, rank, processes = self.schedule.parts, self.fabric.global_rank, self.fabric.world_size
+        mine = range(self.step * parts + rank, self.schedule.steps * parts, processes)
+        source = feed(mine) if len(mine) and self.bad < self.schedule.patience else iter(())
+        with tqdm(total=self.schedule.steps, initial=self.step, desc=title, unit="step", mininterval=10,
+                  disable=rank > 0) as bar:  # fmt: skip
             while self.step < self.schedule.steps and self.bad < self.schedule.patience:
                 losses = []
-                for batch in ahead(draw, self.step, min(self.step + self.schedule.every, self.schedule.steps)):
-                    losses.append(self._advance(*batch))
+                for _ in range(min(self.schedule.every, self.schedule.steps - self.step)):
+                    losses.append(self.advance([next(source) for _ in range(parts // processes)]))
                     bar.update()
                 self._record(sum(losses) / len(losses), self._validate(held))
                 bar.set_postfix(loss=f"{self.history[-1]['validation_loss']:.4f}")

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ai4land.devices import choose_device
 from ai4land.grid import Grid
 from ai4land.models import Neural
 from ai4land.predict import predict_blended
 from ai4land.runs import Experiment
-from ai4land.samples import Luh2, RegionCube, WindowSampler, case_batch, make_split
+from ai4land.samples import Luh2, RegionCube, case_batch, make_split
 from ai4land.sources.luh2 import STATES
-from ai4land.train import Schedule, Training, ahead, choose_device
+from ai4land.train import Schedule, Training
 
 STEPS, WINDOW, BATCH = 20, 96, 8
 YEARS = list(range(1990, 2001))
@@ -60,19 +61,18 @@ def main() -> None:
     split = make_split("bench", experiment, cube, None, 0)
     model = Neural(Schedule(steps=1, every=1), WINDOW, BATCH).fit(cube, split)
     assert model.network is not None and model.encoding is not None
-    sampler = WindowSampler(cube, split, split.train, WINDOW, (0.0, 1.0), 0)
+    sampler = model.sampler(cube, split, split.train)
     trainer = Training(model.network, Schedule(steps=10**6), "bench")
     trainer.network.train()
-    one = model.windows(sampler, 0)
+    one = next(model.windows(sampler, range(1)))
 
     def train(batch=None) -> None:
-        batches = repeat(batch, STEPS) if batch else ahead(lambda step: model.windows(sampler, step), 0, STEPS)
-        for inputs, labels in batches:
-            trainer._advance(inputs, labels)
+        for part in repeat(batch, STEPS) if batch else model.windows(sampler, range(STEPS)):
+            trainer.advance([part])
 
     def deliver() -> None:
-        for step in range(STEPS):
-            model.windows(sampler, step)
+        for _ in model.windows(sampler, range(STEPS)):
+            pass
 
     train(one)
     seconds = {

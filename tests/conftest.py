@@ -52,9 +52,8 @@ def make_cube(maps: dict[int, np.ndarray], region: str = "here") -> RegionCube:
     return RegionCube(region, grid, years, np.stack([maps[y] for y in years]), fraction, area, static)
 
 
-@pytest.fixture(scope="session")
-def changing_cube() -> RegionCube:
-    """100 x 100 cells over 30 years: forest gives way to cropland from the west, with an ocean strip."""
+def changing_maps() -> dict[int, np.ndarray]:
+    """Maps of 100 x 100 cells over 30 years: forest gives way to cropland from the west, with an ocean strip."""
     rng = np.random.default_rng(0)
     texture = rng.random((100, 100)) * 20
     front = np.arange(100)[None, :] + texture
@@ -64,4 +63,10 @@ def changing_cube() -> RegionCube:
         cover[40:44, 40:44] = 1
         cover[:5] = 0
         maps[year] = cover
-    return make_cube(maps)
+    return maps
+
+
+@pytest.fixture(scope="session")
+def changing_cube() -> RegionCube:
+    """Cube of `changing_maps`."""
+    return make_cube(changing_maps())

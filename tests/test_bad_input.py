@@ -13,7 +13,7 @@ from ai4land.models import Neural, Persistence, Trees
 from ai4land.models.inputs import fit_encoding
 from ai4land.runs import Experiment, read_run
 from ai4land.samples import Luh2, case_batch, make_split
-from ai4land.samples.arrays import whole_cell_fractions
+from ai4land.samples.states import whole_cell_fractions
 from ai4land.sources.luh2 import STATES
 from ai4land.train import Schedule
 

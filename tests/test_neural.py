@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import make_cube
 
+from ai4land.devices import choose_device
 from ai4land.models import Neural
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import UNet
@@ -25,7 +26,7 @@ from ai4land.samples import (
     make_split,
     transition_counts,
 )  # fmt: skip
-from ai4land.train import Schedule, choose_device
+from ai4land.train import Schedule
 
 EXPERIMENT = Experiment(start=1995, train=(1980, 1992), validation=(1993, 1995), test=(1996, 2005))
 SHORT = Schedule(steps=12, every=4, precision="fp32")

@@ -65,14 +65,14 @@ class Encoding:
         codes = torch.as_tensor(class_codes(read_legend("land_use")).astype(np.uint8), device=device)
         hidden = (prior == NO_DATA) & torch.as_tensor(batch.valid, device=device)
         parts = [(prior[:, None] == codes[:, None, None]).float(), hidden[:, None].float()]
-        start = torch.as_tensor(np.broadcast_to(batch.start, (size, 2)).copy(), device=device)
+        start = torch.as_tensor(batch.start, device=device).expand(size, 2)
         for cells in self.coarse_cells:
             coarse = torch.as_tensor(batch.coarse[cells], device=device).flatten(1, 2)
             parts.append(refine(coarse, start, shape, cells, self.method))
         if self.states:
-            fields = np.stack([(batch.states[n] - mean) / scale for n, (mean, scale) in self.states.items()], 1)
-            parts.append(refine(torch.as_tensor(fields.astype(np.float32), device=device), start, shape, COARSE_CELLS,
-                                self.method))  # fmt: skip
+            fields = [(torch.as_tensor(batch.states[n], device=device) - mean) / scale
+                      for n, (mean, scale) in self.states.items()]  # fmt: skip
+            parts.append(refine(torch.stack(fields, 1), start, shape, COARSE_CELLS, self.method))
         parts += [self._static(batch, name, size, shape, device) for name in self.statistics]
         if self.zones:
             parts.append(self._groups(batch, size, shape, device))
@@ -88,8 +88,8 @@ class Encoding:
         legend = read_legend(_ZONES + "_geiger")
         group = np.zeros(256, np.int64)
         group[legend["code"]] = ["nabcde".index(name[0]) for name in legend["name"]]
-        zone = np.nan_to_num(batch.static[_ZONES]).astype(np.uint8)
-        groups = torch.as_tensor(group[zone], device=device).expand(size, *shape)
+        zone = torch.as_tensor(batch.static[_ZONES], device=device).nan_to_num().to(torch.int32)
+        groups = torch.as_tensor(group, device=device)[zone].expand(size, *shape)
         return torch.nn.functional.one_hot(groups, 6)[..., 1:].movedim(-1, 1).float()
 
 
@@ -118,7 +118,7 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
     statistics = {}
     for name in cube.static if split.statics else ():
         if name != _ZONES:
-            values = cube.static[name][seen].astype(float)
+            values = np.asarray(cube.static[name][:, :])[seen].astype(float)
             finite = values[np.isfinite(values)]
             deviation = float(finite.std()) if finite.size else 0.0
             statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)

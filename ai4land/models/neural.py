@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,13 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ai4land import __version__
+from ai4land.devices import autocast, choose_device
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import FromPrior, UNet
-from ai4land.samples import Batch, RegionCube, Split, WindowSampler, transition_counts
-from ai4land.train import Schedule, Training, autocast, choose_device
+from ai4land.samples import Batch, Case, RegionCube, Split, WindowSampler, stream, transition_counts
+from ai4land.train import Part, Schedule, Training, ahead
 
 NETWORKS = {"unet": UNet, "cnn": CNN}
 _HELD = 8  # validation batches
@@ -35,7 +38,7 @@ class Neural:
     window : int
         Side of a training and a prediction window, fine cells.
     batch : int
-        Windows in a step.
+        Windows in a part of a step; ``schedule.parts`` says how many parts a step has.
     mask_ratio : tuple of float
         Lowest and highest share of the prior hidden in training.
     method : {'step', 'bilinear'}
@@ -45,6 +48,10 @@ class Neural:
     seed : int
     checkpoints : pathlib.Path, optional
         Folder of the states of unfinished trainings.
+    workers : int
+        Processes that read windows of a cube that is not in memory.
+    fabric : lightning_fabric.Fabric, optional
+        Of `ai4land.train.connect`, to train in several processes.
     """
 
     member = "all"
@@ -52,9 +59,10 @@ class Neural:
     def __init__(
         self, schedule: Schedule | None = None, window: int = 512, batch: int = 2,
         mask_ratio: tuple[float, float] = (0.0, 1.0), method: str = "step", base: int = 16, seed: int = 1,
-        checkpoints: Path | None = None, name: str = "unet",
+        checkpoints: Path | None = None, name: str = "unet", workers: int = 2, fabric: Any = None,
     ) -> None:  # fmt: skip
         self.name, self.schedule, self.window = name, schedule or Schedule(), window
+        self.workers, self.fabric = workers, fabric
         self.settings: dict[str, Any] = {
             "window": window, "batch": batch, "mask_ratio": list(mask_ratio), "method": method, "base": base,
             "seed": seed,
@@ -83,31 +91,52 @@ class Neural:
             If no cell can be learned from.
         """
         self.encoding = fit_encoding(cube, split, self.settings["method"])
-        seed, size, batch = self.settings["seed"], self.settings["window"], self.settings["batch"]
-        low, high = self.settings["mask_ratio"]
-        ratio = float(low), float(high)
-        train = WindowSampler(cube, split, split.train, size, ratio, seed)
-        held = WindowSampler(cube, split, split.validation, size, ratio, seed + 1)
         fold = "" if split.fold is None else f"-fold{split.fold}"
         file = self.checkpoints / f"{split.experiment}{fold}.pt" if self.checkpoints else None
-        title = f"{split.experiment}{fold}: train {self.name}"
         counts = transition_counts(cube, split.train)
-        training = Training(self._build(self.encoding, counts), self.schedule, self._about(cube, split), file)
-        validation = [self._tensors(*held.draw(i, batch)) for i in range(_HELD)]
-        self.history = training.run(lambda step: self.windows(train, step), validation, title)
+        training = Training(
+            self._build(self.encoding, counts), self.schedule, self._about(cube, split), file, self.fabric
+        )
+        train, held = (
+            self.sampler(cube, split, cases, more) for more, cases in enumerate((split.train, split.validation))
+        )
+        validation = [self._tensors(*held.draw(i, self.settings["batch"])) for i in range(_HELD)]
+        title = f"{split.experiment}{fold}: train {self.name}"
+        try:
+            self.history = training.run(partial(self.windows, train), validation, title)
+        except torch.OutOfMemoryError:
+            raise RuntimeError(
+                f"{self.name}: out of memory with {self.settings['batch']} windows of {self.window} x {self.window} "
+                "cells at once; lower at_once, or window."
+            ) from None
         self.network = training.network.eval()
         return self
 
-    def windows(self, sampler: WindowSampler, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and labels of one training step on the device, randomly turned; the same for the same step."""
+    def sampler(self, cube: RegionCube, split: Split, cases: list[Case], more: int = 0) -> WindowSampler:
+        """Windows of some cases; ``more`` is added to the seed."""
+        low, high = self.settings["mask_ratio"]
+        device = self.device if isinstance(cube.land_use, np.ndarray) else None
+        return WindowSampler(
+            cube, split, cases, self.settings["window"], (float(low), float(high)), self.settings["seed"] + more, device
+        )
+
+    def windows(self, sampler: WindowSampler, numbers: Sequence[int]) -> Iterator[Part]:
+        """Inputs and labels of the parts of a training on the device, randomly turned; the same for the same number."""
+        batch = self.settings["batch"]
+        if isinstance(sampler.cube.land_use, np.ndarray):
+            return ahead(lambda number: self._turned(number, *sampler.draw(number, batch)), numbers)
+        read = stream(sampler, numbers, batch, self.workers)
+        return (self._turned(number, *part) for number, part in zip(numbers, read, strict=True))
+
+    def _turned(self, number: int, batch: Batch, labels: torch.Tensor) -> Part:
         assert self.encoding is not None
-        inputs, labels = self._tensors(*sampler.draw(step, self.settings["batch"]))
-        return turn(inputs, labels, self.encoding, np.random.default_rng([self.settings["seed"], step, 7]))
+        rng = np.random.default_rng([self.settings["seed"], number, 7])
+        return turn(*self._tensors(batch, labels), self.encoding, rng)
 
     def _about(self, cube: RegionCube, split: Split) -> str:
         """What the weights depend on: data, cases and configuration."""
-        data = hashlib.sha256(cube.land_use.tobytes())
-        for values in (*cube.static.values(), *((cube.luh2.states,) if cube.luh2 else ())):
+        data = hashlib.sha256(cube.luh2.states.tobytes() if cube.luh2 else b"")
+        for values in (*map(cube.map, cube.years), *(np.asarray(v[:, :]) for v in cube.static.values())):
             data.update(np.ascontiguousarray(values).tobytes())
         for case in split.train + split.validation:
             data.update(f"{case.prior_year} {case.year}".encode())
@@ -115,7 +144,7 @@ class Neural:
                 data.update(b"" if mask is None else mask.tobytes())
         return f"{data.hexdigest()} {split.experiment} {split.fold} {self.name} {self.settings} {self.encoding}"
 
-    def _tensors(self, batch: Batch, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _tensors(self, batch: Batch, labels: torch.Tensor) -> Part:
         assert self.encoding is not None
         inputs = self._padded(self.encoding(batch, self.device))
         wide = (0, inputs.shape[3] - labels.shape[2], 0, inputs.shape[2] - labels.shape[1])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,39 +12,14 @@ from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import NO_DATA
 from ai4land.regrid import coarsen_fractions
 from ai4land.runs import Run
-from ai4land.sources.luh2 import STATES, state_class_fractions
+from ai4land.samples.states import Luh2, read_luh2
 
-
-@dataclass(frozen=True)
-class Luh2:
-    """LUH2 of one region on its coarse cells.
-
-    Parameters
-    ----------
-    years : list of int
-    names : list of str
-        The twelve states, ``secma`` and ``secmb``.
-    states : numpy.ndarray, shape (year, state, Y, X), float32
-        Fractions of the whole cell (1), years, kg m-2; NaN is ocean.
-    fraction : numpy.ndarray, shape (year, class, Y, X), float32
-        Class fractions of the whole cell (1): what is neither land nor ice-free stands as ocean.
-    """
-
-    years: list[int]
-    names: list[str]
-    states: np.ndarray
-    fraction: np.ndarray
-
-    def index(self, year: int) -> int:
-        """Position of a year, with an error that names the years there are."""
-        if year not in self.years:
-            raise ValueError(f"LUH2 has no year {year}; the cube has {self.years[0]}-{self.years[-1]}.")
-        return self.years.index(year)
+Array = Any  # numpy.ndarray, or torch.Tensor of the same shape and type
 
 
 @dataclass(frozen=True)
 class RegionCube:
-    """One region of a cube, in memory.
+    """One region of a cube; its fine layers are in memory, or stored arrays that are read where they are cut.
 
     Parameters
     ----------
@@ -62,17 +38,17 @@ class RegionCube:
     region: str
     grid: Grid
     years: list[int]
-    land_use: np.ndarray
+    land_use: Array
     fraction: np.ndarray
     area: np.ndarray
-    static: dict[str, np.ndarray]
+    static: dict[str, Array]
     luh2: Luh2 | None = None
 
-    def map(self, year: int) -> np.ndarray:
-        """Land-use map of one year, (y, x) uint8."""
+    def map(self, year: int, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
+        """Land-use map of one year, or a window of it, (y, x) uint8."""
         if year not in self.years:
             raise ValueError(f"region {self.region}: no map of {year}; the cube has {self.years[0]}-{self.years[-1]}.")
-        return self.land_use[self.years.index(year)]
+        return np.asarray(self.land_use[(self.years.index(year), *window)])
 
     def map_array(self, year: int) -> xr.DataArray:
         """Land-use map of one year with its coordinates."""
@@ -81,7 +57,7 @@ class RegionCube:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a model is given to predict from.
+    """What a model is given to predict from; a sampler's are tensors on its device.
 
     Parameters
     ----------
@@ -100,13 +76,13 @@ class Batch:
         LUH2's states of the target year, by name, on 25-cell blocks; empty where the coarse input is perfect.
     """
 
-    prior: np.ndarray
-    years: np.ndarray
-    coarse: dict[int, np.ndarray]
-    valid: np.ndarray
-    static: dict[str, np.ndarray] = field(default_factory=dict)
-    start: np.ndarray = field(default_factory=lambda: np.zeros(2, int))
-    states: dict[str, np.ndarray] = field(default_factory=dict)
+    prior: Array
+    years: Array
+    coarse: dict[int, Array]
+    valid: Array
+    static: dict[str, Array] = field(default_factory=dict)
+    start: Array = field(default_factory=lambda: np.zeros(2, int))
+    states: dict[str, Array] = field(default_factory=dict)
 
 
 def refine_step(coarse: np.ndarray, cells: int, shape: tuple[int, int]) -> np.ndarray:
@@ -115,30 +91,22 @@ def refine_step(coarse: np.ndarray, cells: int, shape: tuple[int, int]) -> np.nd
     return fine[..., : shape[0], : shape[1]]
 
 
-def _read_luh2(path: Path, group: str, coarse_rows: slice, coarse_cols: slice) -> Luh2:
-    stored = open_cube(path, group)["luh2_state"].isel(lat=coarse_rows, lon=coarse_cols).load()
-    fields = {str(n): stored.sel(state=n, drop=True) for n in stored["state"].to_numpy()}
-    return Luh2(
-        [int(y) for y in stored["time"]], list(fields), stored.to_numpy(), whole_cell_fractions(xr.Dataset(fields))
-    )
+@dataclass(frozen=True)
+class _Stepped:
+    """Coarse values that are repeated over their fine cells where they are cut."""
+
+    coarse: np.ndarray
+
+    def __getitem__(self, window: tuple) -> np.ndarray:
+        window = tuple(part for part in window if part is not Ellipsis)
+        fine = [np.arange(*part.indices(n * COARSE_CELLS)) // COARSE_CELLS
+                for part, n in zip(window, self.coarse.shape, strict=True)]  # fmt: skip
+        return self.coarse[np.ix_(*fine)]
 
 
-def whole_cell_fractions(states: xr.Dataset) -> np.ndarray:
-    """Class fractions of whole cells from LUH2's states; ocean, ice and water, which it does not tell apart, are 0.
-
-    Returns
-    -------
-    numpy.ndarray, shape (year, class, Y, X), float32
-        Sums to 1 over the classes.
-    """
-    land = state_class_fractions(states).transpose("time", "cover_class", "lat", "lon").to_numpy()
-    known = np.nan_to_num(sum(states[n] for n in STATES).to_numpy())  # type: ignore[union-attr]
-    fraction = np.nan_to_num(land) * np.clip(known, 0, 1)[:, None]
-    fraction[:, 0] += 1 - fraction.sum(1)
-    return fraction.astype(np.float32)
-
-
-def read_region(path: Path, run: Run, region: str, scenario: str = "", halo: int = 0) -> RegionCube:
+def read_region(
+    path: Path, run: Run, region: str, scenario: str = "", halo: int = 0, resident: bool = True
+) -> RegionCube:
     """One region of the run's cube, read into memory.
 
     Parameters
@@ -152,6 +120,8 @@ def read_region(path: Path, run: Run, region: str, scenario: str = "", halo: int
         LUH2 of that scenario instead of the history; one of ``run.inputs.scenarios``.
     halo : int
         Cells of the neighbours to read beyond the region's edges, a multiple of 25; fewer at the run's own edge.
+    resident : bool
+        False leaves the fine layers in the store, for regions that do not fit into memory.
 
     Returns
     -------
@@ -166,21 +136,25 @@ def read_region(path: Path, run: Run, region: str, scenario: str = "", halo: int
         for part, size in zip(layout.regions[region], layout.grid.shape, strict=True)
     )
     coarse_rows, coarse_cols = (slice(p.start // COARSE_CELLS, -(-p.stop // COARSE_CELLS)) for p in (rows, cols))
-    fine = fine.isel(lat=rows, lon=cols).load()
+    fine = fine.isel(lat=rows, lon=cols)
+    fine = fine.load() if resident else fine
     coarse = coarse.isel(lat=coarse_rows, lon=coarse_cols).load()
     shape = fine["land_use"].shape[1:]
     group = f"luh2-{scenario}" if scenario else "luh2"
-    luh2 = _read_luh2(path, group, coarse_rows, coarse_cols) if run.inputs.luh2 else None
-    static = {str(n): v.to_numpy() for n, v in fine.data_vars.items() if v.dims == ("lat", "lon")}
-    static |= {
-        str(n): refine_step(v.to_numpy(), COARSE_CELLS, (shape[0], shape[1]))
-        for n, v in coarse.data_vars.items() if v.dims == ("lat", "lon")
-    }  # fmt: skip
+    luh2 = read_luh2(path, group, coarse_rows, coarse_cols) if run.inputs.luh2 else None
+    static: dict[str, Array] = {
+        str(n): v.to_numpy() if resident else v.variable for n, v in fine.data_vars.items() if v.dims == ("lat", "lon")
+    }
+    for name, values in coarse.data_vars.items():
+        if values.dims == ("lat", "lon"):
+            stepped = _Stepped(values.to_numpy())
+            static[str(name)] = stepped[: shape[0], : shape[1]] if resident else stepped
     if has_relief(path):
         relief = xr.open_zarr(path, group="relief", consolidated=False).load()["elevation"]
         static["elevation"] = relief.interp(lat=fine["lat"], lon=fine["lon"]).to_numpy().astype(np.float32)
     return RegionCube(
-        region, layout.grid.cut(rows, cols), [int(y) for y in fine["time"]], fine["land_use"].to_numpy(),
+        region, layout.grid.cut(rows, cols), [int(y) for y in fine["time"]],
+        fine["land_use"].to_numpy() if resident else fine["land_use"].variable,
         coarse["land_use_fraction"].to_numpy(), coarse["data_area"].to_numpy(),
         # Sorted: a store lists its arrays in any order, and features must come in one.
         {name: static[name] for name in sorted(static)}, luh2,

@@ -68,7 +68,7 @@ def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice
     numpy.ndarray, shape (y, x), bool
     """
     land = class_codes(read_legend("land_use"), land_only=True)
-    prior, observed = cube.map(case.prior_year)[window], cube.map(case.year)[window]
+    prior, observed = cube.map(case.prior_year, window), cube.map(case.year, window)
     cells = np.isin(prior, land) & np.isin(observed, land)
     if case.hidden is not None:
         cells |= case.hidden[window] & (prior != NO_DATA) & (observed != NO_DATA)

@@ -1,15 +1,22 @@
-"""Windows of a region: where they are, what is hidden in them, what they look like as a batch."""
+"""Random windows of a region: drawn as plain numbers, cut as tensors on the device that learns from them.
 
-from dataclasses import replace
+A region in memory is copied to the device once, in its storage types; one that is not is read window by window.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import torch
 
-from ai4land.legend import NO_DATA
-from ai4land.samples.arrays import Batch, RegionCube, coarse_pair, luh2_states
-from ai4land.samples.patches import hide_patches
+from ai4land.grid import COARSE_CELLS
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.samples.arrays import Batch, RegionCube, coarse_pair
+from ai4land.samples.patches import Patches, draw_patches
 from ai4land.samples.splits import Case, Split, learnable
 
 _TRIES = 20  # windows drawn before one without a label is accepted
+_STRIDE = 4  # one cell in so many along a side is looked at for a label
 
 
 def cut_batch(batch: Batch, top: int, left: int, size: tuple[int, int]) -> Batch:
@@ -22,12 +29,23 @@ def cut_batch(batch: Batch, top: int, left: int, size: tuple[int, int]) -> Batch
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Window:
+    """Where a window lies, of which case, and which patches of its prior are hidden."""
+
+    case: Case
+    rows: slice
+    cols: slice
+    patches: Patches
+
+
 class WindowSampler:
     """Random windows of the cases of a split, the same for the same (seed, number).
 
     Parameters
     ----------
     cube : RegionCube
+        In memory, or not.
     split : Split
         Decides the inputs; no cell outside its cases is ever a label.
     cases : list of Case
@@ -37,79 +55,139 @@ class WindowSampler:
     mask_ratio : tuple of float
         Lowest and highest share of the prior that is hidden, drawn for each window: half have the lowest.
     seed : int
+    device : torch.device, optional
+        Where the cube is copied to and windows are cut; the CPU where absent.
     """
 
     def __init__(
-        self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int
-    ) -> None:
+        self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
+        device: torch.device | None = None,
+    ) -> None:  # fmt: skip
         self.cube, self.split, self.cases, self.mask_ratio, self.seed = cube, split, cases, mask_ratio, seed
         self.size = min(size, cube.grid.rows), min(size, cube.grid.cols)
-        self._coarse: dict[tuple[int, int, int], np.ndarray] = {}
+        self.device = device or torch.device("cpu")
+        self._kept: dict[Any, torch.Tensor] = {}
+        self._land = torch.zeros(256, dtype=torch.bool, device=self.device)
+        self._land[class_codes(read_legend("land_use"), land_only=True).tolist()] = True
 
-    def _fractions(self, case: Case, cells: int) -> np.ndarray:
-        key = case.prior_year, case.year, cells
-        if key not in self._coarse:
-            self._coarse[key] = coarse_pair(self.cube, *key, self.split.coarse)
-        return self._coarse[key]
-
-    def _place(self, rng: np.random.Generator) -> tuple[Case, tuple[slice, slice], np.ndarray]:
-        """A case, a window that holds something to learn, and which of its cells that is."""
+    def _place(self, rng: np.random.Generator) -> tuple[Case, slice, slice]:
+        """A case, and a window that holds something to learn."""
         for _ in range(_TRIES):
             case = self.cases[rng.integers(len(self.cases))]
             top, left = (int(rng.integers(n - s + 1)) for n, s in zip(self.cube.grid.shape, self.size, strict=True))
-            window = slice(top, top + self.size[0]), slice(left, left + self.size[1])
-            wanted = learnable(self.cube, case, window)
-            if wanted.any():
+            looked = slice(top, top + self.size[0], _STRIDE), slice(left, left + self.size[1], _STRIDE)
+            if learnable(self.cube, case, looked).any():
                 break
-        return case, window, wanted
+        return case, slice(top, top + self.size[0]), slice(left, left + self.size[1])
 
-    def draw(self, number: int, count: int) -> tuple[Batch, np.ndarray]:
-        """The windows of one training step.
+    def plan(self, number: int, count: int) -> list[Window]:
+        """Windows of one batch, as `draw` cuts them."""
+        rng = np.random.default_rng([self.seed, number])
+        low, high = self.mask_ratio
+        windows = []
+        for _ in range(count):
+            place = self._place(rng)
+            # Half of the windows keep the lowest ratio: change is learned where the prior is visible.
+            ratio = low + (high - low) * max(0.0, 2 * rng.random() - 1)
+            windows.append(Window(*place, draw_patches(self.size, ratio, rng)))
+        return windows
+
+    def draw(self, number: int, count: int) -> tuple[Batch, torch.Tensor]:
+        """The windows of one batch.
 
         Parameters
         ----------
         number : int
-            Of the step; the same number gives the same windows.
+            Of the batch; the same number gives the same windows.
         count : int
             Windows in the batch.
 
         Returns
         -------
         Batch
-            With priors hidden in random patches.
-        numpy.ndarray, shape (batch, y, x), uint8
+            Of tensors on the device, priors hidden in random patches; coarse fields are those around each window.
+        torch.Tensor, shape (batch, y, x), uint8
             Labels; 255 where there is nothing to learn.
         """
-        rng = np.random.default_rng([self.seed, number])
-        parts, labels = [], []
-        for _ in range(count):
-            case, window, wanted = self._place(rng)
-            prior = self.cube.map(case.prior_year)[window]
-            low, high = self.mask_ratio
-            # Half of the windows keep the lowest ratio: change is learned where the prior is visible.
-            hidden = hide_patches(self.size, low + (high - low) * max(0.0, 2 * rng.random() - 1), rng)
-            if case.hidden is not None:
-                hidden = hidden | case.hidden[window]
-            observed = self.cube.map(case.year)[window]
-            # A hidden cell must be told from its surroundings, ocean and water too.
-            wanted = wanted | (hidden & self._known(case, window))
-            labels.append(np.where(wanted, observed, NO_DATA).astype(np.uint8))
-            parts.append((case, window, np.where(hidden, NO_DATA, prior), prior != NO_DATA))
-        return self._stack(parts), np.stack(labels)
+        windows = self.plan(number, count)
+        prior, observed = (torch.stack([self._map(getattr(w.case, y), w) for w in windows])
+                           for y in ("prior_year", "year"))  # fmt: skip
+        hidden = self._on(np.stack([w.patches.fine(self.size) for w in windows]))
+        wanted = torch.ones_like(hidden)
+        for i, window in enumerate(windows):
+            if window.case.hidden is not None:
+                hidden[i] |= self._cut("hidden", window.case.hidden, window)
+            if window.case.where is not None:
+                wanted[i] = self._cut("where", window.case.where, window)
+        valid = prior != NO_DATA
+        visible = self._land[prior.int()] & self._land[observed.int()]
+        # A hidden cell must be told from its surroundings, ocean and water too.
+        wanted &= visible | (hidden & valid & (observed != NO_DATA))
+        labels = torch.where(wanted, observed, NO_DATA)
+        return self._batch(windows, torch.where(hidden, NO_DATA, prior), valid), labels
 
-    def _known(self, case: Case, window: tuple[slice, slice]) -> np.ndarray:
-        have = (self.cube.map(case.prior_year)[window] != NO_DATA) & (self.cube.map(case.year)[window] != NO_DATA)
-        return have if case.where is None else have & case.where[window]
-
-    def _stack(self, parts: list) -> Batch:
-        coarse = {n: np.stack([self._fractions(c, n) for c, *_ in parts]) for n in self.split.coarse_cells}
-        each = [luh2_states(self.cube, c.year, self.split.coarse) for c, *_ in parts]
-        states = {n: np.stack([one[n] for one in each]) for n in each[0]}
+    def _batch(self, windows: list[Window], prior: torch.Tensor, valid: torch.Tensor) -> Batch:
+        around = max(self.split.coarse_cells)
+        corners = [self._corner(w, around) for w in windows]
+        coarse = {c: torch.stack([self._coarse(w, k, c) for w, k in zip(windows, corners, strict=True)])
+                  for c in self.split.coarse_cells}  # fmt: skip
+        start = [(w.rows.start - k[0], w.cols.start - k[1]) for w, k in zip(windows, corners, strict=True)]
         names = self.cube.static if self.split.statics else {}
+        static = {n: torch.stack([self._cut(n, self.cube.static[n], w) for w in windows]) for n in names}
+        years = np.array([w.case.year - w.case.prior_year for w in windows], np.float32)
         return Batch(
-            np.stack([p for *_, p, _ in parts]).astype(np.uint8),
-            np.array([c.year - c.prior_year for c, *_ in parts], np.float32), coarse,
-            np.stack([v for *_, v in parts]),
-            {n: np.stack([self.cube.static[n][w] for _, w, *_ in parts]) for n in names},
-            np.array([(w[0].start, w[1].start) for _, w, *_ in parts]), states,
+            prior, self._on(years), coarse, valid, static, self._on(np.array(start)),
+            self._states(windows, corners),
         )  # fmt: skip
+
+    def _states(self, windows: list[Window], corners: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
+        if self.split.coarse != "luh2":
+            return {}
+        luh2 = self.cube.luh2
+        assert luh2 is not None
+        cut = [self._around(("states", w.case.year), lambda y=w.case.year: luh2.states[luh2.index(y)], k, COARSE_CELLS)
+               for w, k in zip(windows, corners, strict=True)]  # fmt: skip
+        return dict(zip(luh2.names, torch.stack(cut, 1), strict=True))
+
+    def _coarse(self, window: Window, corner: tuple[int, int], cells: int) -> torch.Tensor:
+        key = window.case.prior_year, window.case.year, cells
+        return self._around(key, lambda: coarse_pair(self.cube, *key, self.split.coarse), corner, cells)
+
+    def _corner(self, window: Window, cells: int) -> tuple[int, int]:
+        """First fine cell of the coarse cells around a window: one more than it touches on every side."""
+        wide = [-(-size // cells) + 3 for size in self.size]
+        places = zip((window.rows.start, window.cols.start), self.cube.grid.shape, wide, strict=True)
+        first = [max(min(start // cells - 1, -(-n // cells) - w), 0) for start, n, w in places]
+        return first[0] * cells, first[1] * cells
+
+    def _around(self, key: tuple, make: Any, corner: tuple[int, int], cells: int) -> torch.Tensor:
+        """Coarse cells around a window, (..., Y, X); the same number for every window, NaN beyond the region."""
+        around = max(self.split.coarse_cells)
+        if key not in self._kept:
+            field, whole = make(), [-(-n // around) * around // cells for n in self.cube.grid.shape]
+            more = [(0, 0)] * (field.ndim - 2) + [(0, w - n) for w, n in zip(whole, field.shape[-2:], strict=True)]
+            self._kept[key] = self._on(np.pad(field, more, constant_values=np.nan))
+        wide = [(-(-size // around) + 3) * around // cells for size in self.size]
+        rows, cols = (slice(c // cells, c // cells + w) for c, w in zip(corner, wide, strict=True))
+        return self._kept[key][..., rows, cols]
+
+    def _map(self, year: int, window: Window) -> torch.Tensor:
+        if isinstance(self.cube.land_use, np.ndarray):
+            return self._cut(year, self.cube.map(year), window)
+        return self._on(self.cube.map(year, (window.rows, window.cols)))
+
+    def _cut(self, name: Any, field: Any, window: Window) -> torch.Tensor:
+        """A window of a fine field: of its copy on the device where it is in memory, else read."""
+        if not isinstance(field, np.ndarray):
+            return self._on(np.asarray(field[window.rows, window.cols]))
+        key = name, id(field) if name in ("where", "hidden") else 0
+        if key not in self._kept:
+            self._kept[key] = self._on(field)
+        return self._kept[key][window.rows, window.cols]
+
+    def _on(self, values: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(values, device=self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker is given: no tensor; it cuts its own."""
+        return self.__dict__ | {"_kept": {}}
