@@ -63,7 +63,7 @@ $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources 
 	$(call execute,-r raw $(abspath $(RAW)))
 $(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate refine samples allocate train models predict) $(call knobs,03-train-unet) | $(READY)
+$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate refine samples allocate devices train models predict) $(call knobs,03-train-unet) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
 $(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))

@@ -1,18 +1,23 @@
-"""Is the network kept fed? Windows delivered and trained on, and cells predicted, per second: ``make bench``.
+"""Is the network kept fed? Windows trained on, and cells predicted, per second: ``make bench``.
 
-Three loops over the same number of windows in one process, the fastest of three turns counts: training as it is
-(windows drawn, encoded, turned, learned), the bare network (one encoded batch again and again), and delivery alone.
-The feeding overhead is the time of the first over that of the second. Data are random classes on a grid of
-500 x 500 cells with LUH2 states and static layers: their content does not matter to the time.
+Loops over the same number of windows in one process, the fastest of three turns counts: the bare network (one encoded
+batch on the device again and again), training as it is (windows cut on the device, encoded, turned, learned), training
+from a Zarr store that two workers read, and delivery alone. The feeding overhead is the time of the second over that of
+the first. Data are random classes with LUH2 states and static layers: their content does not matter to the time.
 """
 
 import time
-from itertools import repeat
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice, repeat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import torch
+import xarray as xr
+from torch.utils.flop_counter import FlopCounterMode
 
 from ai4land.devices import choose_device
 from ai4land.grid import Grid
@@ -23,21 +28,21 @@ from ai4land.samples import Luh2, RegionCube, case_batch, make_split
 from ai4land.sources.luh2 import STATES
 from ai4land.train import Schedule, Training
 
-STEPS, WINDOW, BATCH = 20, 96, 8
+STEPS = 20
 YEARS = list(range(1990, 2001))
 
 
-def made_up_cube(rng: np.random.Generator) -> RegionCube:
-    """Random land use of eleven years, with all inputs of the demo."""
-    grid = Grid(40.0, 20.0, 0.01, 0.01, 500, 500)
-    maps = rng.integers(1, 7, (len(YEARS), 500, 500)).astype(np.uint8)
-    fraction = rng.dirichlet(np.ones(8), (len(YEARS), 20, 20)).transpose(0, 3, 1, 2).astype(np.float32)
+def made_up_cube(rng: np.random.Generator, side: int) -> RegionCube:
+    """Random land use of eleven years on ``side`` x ``side`` cells, with all inputs of the demo."""
+    grid = Grid(40.0, 20.0, 0.01, 0.01, side, side)
+    maps = rng.integers(1, 7, (len(YEARS), side, side)).astype(np.uint8)
+    fraction = rng.dirichlet(np.ones(8), (len(YEARS), side // 25, side // 25)).transpose(0, 3, 1, 2).astype(np.float32)
     names = [*STATES, "secma", "secmb"]
-    states = rng.random((len(YEARS), len(names), 20, 20), dtype=np.float32)
+    states = rng.random((len(YEARS), len(names), side // 25, side // 25), dtype=np.float32)
     layers = ("aspect_cos", "aspect_sin", "clay_fraction", "elevation", "sand_fraction", "silt_fraction", "slope")
-    static = {n: rng.random((500, 500), dtype=np.float32) for n in layers}
-    static["koppen"] = rng.integers(1, 31, (500, 500)).astype(np.float32)
-    area = np.ones((len(YEARS), 20, 20))
+    static = {n: rng.random((side, side), dtype=np.float32) for n in layers}
+    static["koppen"] = rng.integers(1, 31, (side, side)).astype(np.float32)
+    area = np.ones((len(YEARS), side // 25, side // 25))
     return RegionCube("made up", grid, YEARS, maps, fraction, area, static, Luh2(YEARS, names, states, fraction))
 
 
@@ -53,48 +58,83 @@ def fastest(work, turns: int = 3) -> float:
     return min(seconds)
 
 
+def stored(cube: RegionCube, folder: Path) -> RegionCube:
+    """The cube with its fine layers in a Zarr store, chunked as a run's cube is, to be read window by window."""
+    sizes = {"year": 1, "lat": 500, "lon": 500}
+    fine = xr.Dataset({"land_use": (("year", "lat", "lon"), cube.land_use)})
+    fine = fine.assign({name: (("lat", "lon"), values) for name, values in cube.static.items()})
+    chunks = {name: {"chunks": tuple(sizes[d] for d in values.dims)} for name, values in fine.data_vars.items()}
+    fine.to_zarr(folder, zarr_format=3, consolidated=False, encoding=chunks)
+    lazy = xr.open_zarr(folder, consolidated=False, chunks=None, mask_and_scale=False)
+    return replace(cube, land_use=lazy["land_use"].variable, static={n: lazy[n].variable for n in cube.static})
+
+
+def matrix_rate(device: torch.device) -> float:
+    """Floating-point operations a second of a large bfloat16 matrix product: what the device can do at best."""
+    size = 8192 if device.type == "cuda" else 1024
+    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
+    a @ a
+    return 2 * size**3 * 10 / fastest(lambda: [a @ a for _ in range(10)])
+
+
+def operations(model: Neural, inputs: torch.Tensor) -> float:
+    """Floating-point operations of one window, forward and backward."""
+    assert model.network is not None
+    with FlopCounterMode(display=False) as counter:
+        model.network(inputs[:1].float()).sum().backward()
+    return float(counter.get_total_flops())
+
+
 def main() -> None:
     """Measure, print and save."""
+    device = choose_device()
+    cuda = device.type == "cuda"
     torch.set_num_threads(1)  # as a step of a run has; windows are drawn in a thread beside
-    cube = made_up_cube(np.random.default_rng(0))
+    window, batch = (512, 16) if cuda else (96, 8)
+    cube = made_up_cube(np.random.default_rng(0), 1000 if cuda else 500)
     experiment = Experiment(start=1997, train=(1990, 1995), validation=(1996, 1997), test=(1998, 2000), coarse="luh2")
     split = make_split("bench", experiment, cube, None, 0)
-    model = Neural(Schedule(steps=1, every=1), WINDOW, BATCH).fit(cube, split)
-    assert model.network is not None and model.encoding is not None
-    sampler = model.sampler(cube, split, split.train)
+    model = Neural(Schedule(steps=1, every=1), window, batch).fit(cube, split)
+    assert model.network is not None
     trainer = Training(model.network, Schedule(steps=10**6), "bench")
-    trainer.network.train()
-    one = next(model.windows(sampler, range(1)))
+    trainer.shared.train()
+    here = model.sampler(cube, split, split.train)
+    one = next(model.windows(here, range(1)))
 
-    def train(batch=None) -> None:
-        for part in repeat(batch, STEPS) if batch else model.windows(sampler, range(STEPS)):
+    def learn(parts: Iterable) -> None:
+        for part in parts:
             trainer.advance([part])
 
-    def deliver() -> None:
-        for _ in model.windows(sampler, range(STEPS)):
-            pass
-
-    train(one)
-    seconds = {
-        "training as it is": fastest(train),
-        "bare network": fastest(lambda: train(one)),
-        "delivery": fastest(deliver),
-    }
-    trainer.network.eval()
-    batch = case_batch(cube, split, split.test[0])
+    learn([one])
+    with TemporaryDirectory() as folder:
+        there = model.sampler(stored(cube, Path(folder) / "cube.zarr"), split, split.train)
+        feed = model.windows(there, range(10**6))  # one set of workers for all turns
+        learn([next(feed)])
+        seconds = {
+            "bare network, one resident batch": fastest(lambda: learn(repeat(one, STEPS))),
+            "training, cube on the device": fastest(lambda: learn(model.windows(here, range(STEPS)))),
+            "training, two workers read the store": fastest(lambda: learn(islice(feed, STEPS))),
+            "delivery alone, cube on the device": fastest(lambda: list(model.windows(here, range(STEPS)))),
+        }
+        feed.close()
+    trainer.shared.eval()
     cells = cube.grid.rows * cube.grid.cols
-    predicted = cells / fastest(lambda: predict_blended(model, batch, WINDOW))
-    table = pd.DataFrame({"windows per second": {k: STEPS * BATCH / s for k, s in seconds.items()}})
-    table["time against the bare network"] = {k: s / seconds["bare network"] for k, s in seconds.items()}
+    case = case_batch(cube, split, split.test[0])
+    predicted = cells / fastest(lambda: predict_blended(model, case, window))
+    bare = seconds["bare network, one resident batch"]
+    rate = {name: STEPS * batch / s for name, s in seconds.items()}
+    table = pd.DataFrame({"windows per second": rate, "time against the bare network": pd.Series(seconds) / bare})
+    flops = operations(model, one[0]) * rate["training, cube on the device"]
     table.loc["predicted cells per second"] = [predicted, np.nan]
-    device = (
-        torch.cuda.get_device_name() if choose_device().type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    )
-    table.index.name = f"U-Net, {WINDOW} x {WINDOW} cells, {BATCH} a batch, {device}"
+    table.loc["share of the rate of a bfloat16 matrix product"] = [flops / matrix_rate(device), np.nan]
+    hours = 800_000 * (512 / window) ** 2 / rate["training, cube on the device"] / 3600
+    table.loc["hours for 800,000 windows of 512 x 512 cells" + ("" if cuda else " (by cells)")] = [hours, np.nan]
+    name = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} thread"
+    table.index.name = f"U-Net, {window} x {window} cells, {batch} a batch, {name}"
     print(table.round(2).to_string())
     out = Path(__file__).parent / "results"
     out.mkdir(exist_ok=True)
-    table.round(4).to_csv(out / f"network-{choose_device().type}.csv")
+    table.round(4).to_csv(out / f"network-{device.type}.csv")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import xgboost
 from conftest import make_cube
 
 from ai4land.allocate import expected_counts
-from ai4land.models import CoarseMajority, KernelDensity, Persistence, RandomForest, Trees
+from ai4land.models import CoarseMajority, KernelDensity, Persistence, RandomForest, Trees, boosting
 from ai4land.models.base import most_probable
 from ai4land.runs import Experiment
 from ai4land.samples import Batch, case_batch, kernel_density, make_split
@@ -168,3 +169,39 @@ def test_a_region_of_pure_ocean_is_refused_in_one_line():
     cube = make_cube({y: np.zeros((50, 50), np.uint8) for y in range(1980, 2010)})
     with pytest.raises(ValueError, match="two are needed; is the region all ocean"):
         Trees(rounds=2).fit(cube, make_split("e", EXPERIMENT, cube, None, 1))
+
+
+def test_boosting_that_is_killed_ends_with_the_same_trees(changing_cube, tmp_path, monkeypatch):
+    split = make_split("e", EXPERIMENT, changing_cube, None, 1)
+    monkeypatch.setattr(boosting, "ROUNDS_AT_ONCE", 4)
+
+    def trees(folder):
+        return Trees(rounds=12, rows=4000, cases=6, seed=3, checkpoints=folder)
+
+    whole = trees(None).fit(changing_cube, split)
+    calls, update = {"n": 0}, xgboost.Booster.update
+
+    def dies(self, *given, **more):
+        calls["n"] += 1
+        if calls["n"] == 6:
+            raise KeyboardInterrupt
+        return update(self, *given, **more)
+
+    monkeypatch.setattr(xgboost.Booster, "update", dies)
+    with pytest.raises(KeyboardInterrupt):
+        trees(tmp_path).fit(changing_cube, split)
+    resumed = trees(tmp_path).fit(changing_cube, split)
+    assert calls["n"] == 6 + 8, "it must go on from round 4, not begin again"
+    assert resumed.booster.save_raw() == whole.booster.save_raw()
+
+
+def test_tables_are_quantised_one_at_a_time_into_what_one_table_gives():
+    rng = np.random.default_rng(0)
+    x, label, margin = rng.random((3000, 5), np.float32), rng.integers(0, 3, 3000), np.zeros((3000, 3), np.float32)
+    parts = [(x[some], label[some], margin[some]) for some in (slice(0, 1000), slice(0, 0), slice(1000, None))]
+    whole, _ = boosting.quantile_matrix([(x, label, margin)], 1)
+    batched, _ = boosting.quantile_matrix(iter(parts), 1)
+    assert batched.num_row() == 3000 and batched.get_label().tolist() == whole.get_label().tolist()
+    parameters = {"objective": "multi:softprob", "num_class": 3, "seed": 1, "nthread": 1}
+    one, other = (boosting.boost(parameters, m, 3, "").inplace_predict(x) for m in (whole, batched))
+    np.testing.assert_allclose(one, other, atol=0.05)  # quantiles of merged sketches differ a little

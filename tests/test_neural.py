@@ -16,7 +16,6 @@ from ai4land.predict import blend_weights, predict_blended, window_starts
 from ai4land.runs import Experiment
 from ai4land.samples import (
     Batch,
-    WindowSampler,
     case_batch,
     cut_batch,
     held_out,
@@ -26,6 +25,7 @@ from ai4land.samples import (
     make_split,
     transition_counts,
 )  # fmt: skip
+from ai4land.samples.windows import WindowSampler
 from ai4land.train import Schedule
 
 EXPERIMENT = Experiment(start=1995, train=(1980, 1992), validation=(1993, 1995), test=(1996, 2005))

@@ -13,7 +13,7 @@ from conftest import ROOT
 
 ROOMS = [
     "legend", "grid", "checks", "runs", "execute", "regrid", "sources", "twin", "cube", "evaluate", "refine", "samples",
-    "allocate", "train", "models", "predict", "rollout", "stitch", "product", "export", "plot",
+    "allocate", "devices", "train", "models", "predict", "fit", "rollout", "stitch", "product", "export", "plot",
 ]  # fmt: skip
 MODULES = sorted((ROOT / "ai4land").rglob("*.py"))
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

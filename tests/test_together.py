@@ -13,7 +13,9 @@ from safetensors.numpy import load_file
 from ai4land.models import Neural, make_networks
 from ai4land.models.unet import FromPrior
 from ai4land.runs import Experiment
-from ai4land.samples import WindowSampler, make_split, stream
+from ai4land.samples import make_split
+from ai4land.samples.stream import stream
+from ai4land.samples.windows import WindowSampler
 from ai4land.train import Schedule, Training
 
 EXPERIMENT = Experiment(start=1995, train=(1980, 1992), validation=(1993, 1995), test=(1996, 2005))

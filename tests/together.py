@@ -13,7 +13,8 @@ from conftest import changing_maps, make_cube
 from ai4land.devices import connect
 from ai4land.models import Neural
 from ai4land.runs import Experiment
-from ai4land.samples import WindowSampler, make_split
+from ai4land.samples import make_split
+from ai4land.samples.windows import WindowSampler
 from ai4land.train import Schedule
 
 folder, parts, fatal = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

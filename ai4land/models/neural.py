@@ -20,7 +20,9 @@ from ai4land.models.base import one_hot
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import FromPrior, UNet
-from ai4land.samples import Batch, Case, RegionCube, Split, WindowSampler, stream, transition_counts
+from ai4land.samples import Batch, Case, RegionCube, Split, transition_counts
+from ai4land.samples.stream import stream
+from ai4land.samples.windows import WindowSampler
 from ai4land.train import Part, Schedule, Training, ahead
 
 NETWORKS = {"unet": UNet, "cnn": CNN}

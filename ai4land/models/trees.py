@@ -1,9 +1,10 @@
 """XGBoost on cells with neighbourhood features."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from ai4land import __version__
 from ai4land.allocate import fraction_numbers, scale_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
+from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.samples import (
     Batch,
     Case,
@@ -29,8 +31,6 @@ from ai4land.samples import (
 
 _LEAST = 1e-4  # probability that boosting starts from at least
 _CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
-
-Table = tuple[np.ndarray, np.ndarray, np.ndarray]  # features, labels, margins
 
 
 class Trees:
@@ -57,6 +57,10 @@ class Trees:
     threads : int
     masked : float
         Share of the cases whose prior is partly hidden in random patches, so that hidden priors are not new.
+    device : {'cpu', 'cuda'}
+        Where trees grow; 'cuda' needs the package xgboost, not xgboost-cpu.
+    checkpoints : pathlib.Path, optional
+        Folder of the trees of unfinished boosting.
 
     References
     ----------
@@ -69,33 +73,32 @@ class Trees:
 
     def __init__(
         self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,
-        learning_rate: float = 0.1, seed: int = 0, threads: int = 2, masked: float = 0.0,
+        learning_rate: float = 0.1, seed: int = 0, threads: int = 2, masked: float = 0.0, device: str = "cpu",
+        checkpoints: Path | None = None,
     ) -> None:  # fmt: skip
-        self.settings = {"rounds": rounds, "rows": rows, "cases": cases, "depth": depth,
+        self.settings: dict[str, Any] = {"rounds": rounds, "rows": rows, "cases": cases, "depth": depth,
                          "learning_rate": learning_rate, "seed": seed, "threads": threads,
-                         "masked": masked}  # fmt: skip
+                         "masked": masked, "device": device}  # fmt: skip
+        self.checkpoints = checkpoints
         self.booster: xgboost.Booster | None = None
         self.features: list[str] = []
         self.classes: list[int] = []
         self.transitions: dict[int, np.ndarray] = {}
 
-    def _table(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> Table:
-        """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases."""
+    def _tables(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> Iterator[Table]:
+        """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases, case by case."""
         rng = np.random.default_rng([int(self.settings["seed"]), stream, split.fold or 0])
         chosen = [cases[i] for i in np.sort(rng.permutation(len(cases))[: int(self.settings["cases"])])]
         chosen = [self._masked(case, cube.grid.shape, rng) for case in chosen]
-        masks = [learnable(cube, case) for case in chosen]
-        keep = min(1.0, rows / max(sum(int(m.sum()) for m in masks), 1))
-        tables, labels, margins = [], [], []
-        for case, mask in zip(chosen, masks, strict=True):
-            where = mask & (rng.random(mask.shape) < keep) & np.isin(cube.map(case.year), self.classes)
+        keep = min(1.0, rows / max(sum(int(learnable(cube, case).sum()) for case in chosen), 1))
+        for case in chosen:
+            where = learnable(cube, case) & (rng.random(cube.grid.shape) < keep)
+            where &= np.isin(cube.map(case.year), self.classes)
             batch = case_batch(cube, split, case)
             table = feature_table(batch, where)
             self.features = list(table)
-            tables.append(feature_matrix(table))
-            labels.append(np.searchsorted(self.classes, cube.map(case.year)[where]))
-            margins.append(self._margin(batch, where))
-        return np.concatenate(tables), np.concatenate(labels), np.concatenate(margins)
+            labels = np.searchsorted(self.classes, cube.map(case.year)[where])
+            yield feature_matrix(table), labels, self._margin(batch, where)
 
     def _masked(self, case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Case:
         """A case as it is, or with its prior hidden in random patches."""
@@ -139,15 +142,12 @@ class Trees:
     def _rounds(self) -> int:
         return int(self.settings["rounds"])
 
-    def _matrix(self, table: Table, ref: xgboost.DMatrix | None) -> xgboost.QuantileDMatrix:
-        x, label, margin = table
-        return xgboost.QuantileDMatrix(x, label, base_margin=margin, ref=ref, nthread=self.settings["threads"])
-
-    def _parameters(self) -> dict[str, object]:
+    def _parameters(self) -> dict[str, Any]:
         return {
             "objective": "multi:softprob", "num_class": len(self.classes), "tree_method": "hist",
             "max_depth": self.settings["depth"], "eta": self.settings.get("learning_rate", 1.0), "subsample": 0.8,
             "colsample_bytree": 0.5, "seed": self.settings["seed"], "nthread": self.settings["threads"],
+            "device": self.settings["device"],
         }  # fmt: skip
 
     def fit(self, cube: RegionCube, split: Split) -> Self:
@@ -164,19 +164,17 @@ class Trees:
                 f"{split.experiment}, region {cube.region}, fold {split.fold}: training cells hold classes "
                 f"{self.classes}, two are needed; is the region all ocean? Use a larger region or fewer folds."
             )
-        rows, rounds = int(self.settings["rows"]), self._rounds()
-        train = self._matrix(self._table(cube, split, split.train, rows, 0), None)
-        held = self._matrix(self._table(cube, split, split.validation, rows // 4, 1), train)
-        booster = xgboost.train(
-            self._parameters(), train, rounds, evals=[(held, "validation")], early_stopping_rounds=20,
-            verbose_eval=False,
-        )  # fmt: skip
-        rounds = booster.best_iteration + 1
+        rows, threads, fold = int(self.settings["rows"]), int(self.settings["threads"]), split.fold
+        train, seen = quantile_matrix(self._tables(cube, split, split.train, rows, 0), threads)
+        held, stopping = quantile_matrix(self._tables(cube, split, split.validation, rows // 4, 1), threads, train)
+        name, about = f"{split.experiment}-{fold}", f"{self._parameters()} {seen}"
+        file = self.checkpoints / f"{name}.ubj" if self.checkpoints else None
+        self.booster = boost(self._parameters(), train, self._rounds(), about + stopping, held, checkpoint=file)
         if split.refit:
-            every = self._matrix(self._table(cube, split, split.train + split.validation, rows, 2), None)
-            self.booster = xgboost.train(self._parameters(), every, rounds)
-        else:
-            self.booster = booster[:rounds]
+            every, seen = quantile_matrix(self._tables(cube, split, split.train + split.validation, rows, 2), threads)
+            file = self.checkpoints / f"{name}-refit.ubj" if self.checkpoints else None
+            rounds, about = self.booster.num_boosted_rounds(), f"{self._parameters()} {seen}"
+            self.booster = boost(self._parameters(), every, rounds, about, checkpoint=file)
         return self
 
     def predict_proba(self, batch: Batch) -> np.ndarray:

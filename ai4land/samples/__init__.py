@@ -1,16 +1,17 @@
-"""What a model may see: arrays of a case, splits by year and by spatial block, tables for trees."""
+"""What a model may see: arrays of a case, splits by year and by spatial block, tables for trees.
 
-from ai4land.samples.arrays import Batch, RegionCube, coarse_pair, make_batch, read_region, refine_step
+Random windows need torch and are imported from ``ai4land.samples.windows`` and ``ai4land.samples.stream``.
+"""
+
+from ai4land.samples.arrays import Batch, RegionCube, coarse_pair, cut_batch, make_batch, read_region, refine_step
 from ai4land.samples.patches import PATCH_CELLS, hide_patches
 from ai4land.samples.splits import RADII, Case, Split, case_batch, deal_folds, held_out, learnable, make_split, masked
 from ai4land.samples.states import Luh2
-from ai4land.samples.stream import stream
 from ai4land.samples.tables import class_densities, feature_matrix, feature_table, kernel_density, transition_counts
-from ai4land.samples.windows import WindowSampler, cut_batch
 
 __all__ = [
-    "PATCH_CELLS", "RADII", "Batch", "Case", "Luh2", "RegionCube", "Split", "WindowSampler", "case_batch",
+    "PATCH_CELLS", "RADII", "Batch", "Case", "Luh2", "RegionCube", "Split", "case_batch",
     "class_densities", "coarse_pair", "cut_batch", "deal_folds", "feature_matrix", "feature_table", "held_out",
     "hide_patches", "kernel_density", "learnable", "make_batch", "make_split", "masked", "read_region", "refine_step",
-    "stream", "transition_counts",
+    "transition_counts",
 ]  # fmt: skip

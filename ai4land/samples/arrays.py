@@ -1,6 +1,6 @@
 """The arrays of one region, and of one case that a model predicts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +203,13 @@ def make_batch(
     states = {n: v[None] for n, v in luh2_states(cube, year, source).items()}
     years = np.array([year - prior_year], np.float32)
     return Batch(prior[None], years, coarse, valid[None], cube.static if statics else {}, states=states)
+
+
+def cut_batch(batch: Batch, top: int, left: int, size: tuple[int, int]) -> Batch:
+    """A window of a batch; coarse fields stay whole, ``start`` says where the window lies in them."""
+    rows, cols = slice(top, top + size[0]), slice(left, left + size[1])
+    start = batch.start + np.array([top, left])
+    return replace(
+        batch, prior=batch.prior[:, rows, cols], valid=batch.valid[:, rows, cols], start=start,
+        static={n: v[..., rows, cols] for n, v in batch.static.items()},
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 A region in memory is copied to the device once, in its storage types; one that is not is read window by window.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,6 @@ from ai4land.samples.splits import Case, Split, learnable
 
 _TRIES = 20  # windows drawn before one without a label is accepted
 _STRIDE = 4  # one cell in so many along a side is looked at for a label
-
-
-def cut_batch(batch: Batch, top: int, left: int, size: tuple[int, int]) -> Batch:
-    """A window of a batch; coarse fields stay whole, ``start`` says where the window lies in them."""
-    rows, cols = slice(top, top + size[0]), slice(left, left + size[1])
-    start = batch.start + np.array([top, left])
-    return replace(
-        batch, prior=batch.prior[:, rows, cols], valid=batch.valid[:, rows, cols], start=start,
-        static={n: v[..., rows, cols] for n, v in batch.static.items()},
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
