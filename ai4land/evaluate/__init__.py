@@ -18,6 +18,7 @@ from ai4land.evaluate.tables import (
     null_resolution,
     pool_counts,
     read_counts,
+    reliability_table,
     score_run,
     summary_table,
 )  # fmt: skip
@@ -25,5 +26,5 @@ from ai4land.evaluate.tables import (
 __all__ = [
     "KEYS", "RESOLUTIONS", "add_regional_means", "beside_claims", "check_reproduced", "count_calibration",
     "count_maps", "counts_with_keys", "keep_lasting", "lead_tables", "masked_tables", "null_resolution", "pool_counts",
-    "read_counts", "score_counts", "score_run", "summary_table",
+    "read_counts", "reliability_table", "score_counts", "score_run", "summary_table",
 ]  # fmt: skip

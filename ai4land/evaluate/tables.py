@@ -172,3 +172,25 @@ def masked_tables(scores: pd.DataFrame, run: Run, metrics: dict[str, str]) -> di
                 heading = f"{experiment.mask_ratio:.0%} of the prior hidden, {fold} cells, lead (years) {lead}"
                 tables[heading] = summary_table(scores, metrics, experiment=name, lead=lead, fold=fold)
     return tables
+
+
+def reliability_table(counts: pd.DataFrame) -> pd.DataFrame:
+    """What a model says of its most probable class, beside how often that is right.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        Of `count_calibration`, with the columns of ``KEYS``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns experiment, model, member, bin, cells, confidence (1), accuracy (1): regions, folds and leads together,
+        cells counted; bins without a cell are left out.
+    """
+    names = {"bin_total": "cells", "bin_confidence": "confidence", "bin_correct": "accuracy"}
+    chosen = counts[counts["statistic"].isin(names) & (counts["weight"] == "cells")]
+    keys = ["experiment", "model", "member", "resolution"]
+    table = chosen.pivot_table(index=keys, columns="statistic", values="value", aggfunc="sum").rename(columns=names)
+    table = table[table["cells"] > 0].reset_index().rename(columns={"resolution": "bin"})
+    return table.assign(**{name: table[name] / table["cells"] for name in ("confidence", "accuracy")})

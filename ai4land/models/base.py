@@ -5,7 +5,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ai4land.legend import class_codes, read_legend
+from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.samples import Batch, RegionCube, Split
 
 
@@ -13,12 +13,18 @@ class Model(Protocol):
     """A model of land use: what every room after this one may ask of it.
 
     ``name`` is its entry in ``scores.csv``; ``member`` tells apart its variants, "all" where it has none;
-    ``window`` is the side of the windows that it predicts, fine cells, 0 where it takes a region whole.
+    ``window`` is the side of the windows that it predicts, fine cells, 0 where it takes a region whole;
+    ``parameters`` is the number of values learned: weights, or nodes of trees.
     """
 
     name: str
     member: str
     window: int
+
+    @property
+    def parameters(self) -> int:
+        """Number of values learned."""
+        ...
 
     def fit(self, cube: RegionCube, split: Split) -> Self:
         """Learn from the training and validation cases of a split, and from nothing else."""
@@ -60,3 +66,16 @@ def most_probable(probabilities: np.ndarray, valid: np.ndarray) -> np.ndarray:
     codes = class_codes(read_legend("land_use"))
     labels = codes[probabilities.argmax(0)].astype(np.uint8)
     return np.where(valid & (probabilities.max(0) > 0), labels, 255).astype(np.uint8)
+
+
+def keep_water(probabilities: np.ndarray, batch: Batch) -> np.ndarray:
+    """Visible ocean and water stay, other visible cells are land, cells without data have no probability."""
+    legend = read_legend("land_use")
+    codes, land = class_codes(legend), class_codes(legend, land_only=True)
+    water = ~np.isin(codes, land)
+    visible = batch.prior != NO_DATA
+    out = np.where(visible[:, None] & water[None, :, None, None], 0, probabilities)
+    out /= np.maximum(out.sum(1, keepdims=True), 1e-12)
+    fixed = visible & ~np.isin(batch.prior, land)
+    out = np.where(fixed[:, None], one_hot(batch.prior), out)
+    return np.where(batch.valid[:, None], out, 0).astype(np.float32)

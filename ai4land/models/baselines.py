@@ -17,6 +17,7 @@ class _Untrained:
 
     member = "all"
     window = 0
+    parameters = 0
 
     def fit(self, cube: RegionCube, split: Split) -> Self:
         return self

@@ -1,6 +1,5 @@
 """A network as a model: windows in, class probabilities out, weights without code."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -16,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from ai4land import __version__
 from ai4land.devices import autocast, choose_device
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.models.base import one_hot
+from ai4land.models.base import keep_water
+from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import FromPrior, UNet
-from ai4land.samples import Batch, Case, RegionCube, Split, transition_counts
+from ai4land.samples import Batch, Case, RegionCube, Split, data_digest, transition_counts
 from ai4land.samples.stream import stream
 from ai4land.samples.windows import WindowSampler
 from ai4land.train import Part, Schedule, Training, ahead
@@ -74,6 +74,7 @@ class Neural:
         self.encoding: Encoding | None = None
         self.network: torch.nn.Module | None = None
         self.history = pd.DataFrame()
+        self.temperature = 1.0
 
     def _build(self, encoding: Encoding, counts: dict[int, np.ndarray] | None = None) -> torch.nn.Module:
         with torch.random.fork_rng():
@@ -112,7 +113,20 @@ class Neural:
                 "cells at once; lower at_once, or window."
             ) from None
         self.network = training.network.eval()
+        self.temperature = self._calibrated(validation)
         return self
+
+    @torch.no_grad()
+    def _calibrated(self, held: list[Part]) -> float:
+        """Temperature that suits the validation windows best."""
+        assert self.network is not None
+        logits, right = [], []
+        for inputs, labels in held:
+            with autocast(self.device, self.schedule.precision):
+                made = self.network(inputs).float().movedim(1, -1)
+            logits.append(made[labels != NO_DATA].cpu().numpy())
+            right.append(labels[labels != NO_DATA].cpu().numpy())
+        return fit_temperature(np.concatenate(logits), np.concatenate(right))
 
     def sampler(self, cube: RegionCube, split: Split, cases: list[Case], more: int = 0) -> WindowSampler:
         """Windows of some cases; ``more`` is added to the seed."""
@@ -137,14 +151,8 @@ class Neural:
 
     def _about(self, cube: RegionCube, split: Split) -> str:
         """What the weights depend on: data, cases and configuration."""
-        data = hashlib.sha256(cube.luh2.states.tobytes() if cube.luh2 else b"")
-        for values in (*map(cube.map, cube.years), *(np.asarray(v[:, :]) for v in cube.static.values())):
-            data.update(np.ascontiguousarray(values).tobytes())
-        for case in split.train + split.validation:
-            data.update(f"{case.prior_year} {case.year}".encode())
-            for mask in (case.where, case.hidden):
-                data.update(b"" if mask is None else mask.tobytes())
-        return f"{data.hexdigest()} {split.experiment} {split.fold} {self.name} {self.settings} {self.encoding}"
+        data = data_digest(cube, split.train + split.validation)
+        return f"{data} {split.experiment} {split.fold} {self.name} {self.settings} {self.encoding}"
 
     def _tensors(self, batch: Batch, labels: torch.Tensor) -> Part:
         assert self.encoding is not None
@@ -178,8 +186,13 @@ class Neural:
         inputs = self._padded(self.encoding(batch, self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
             logits = self.network(inputs)
-        out = logits.float().softmax(1)[..., :rows, :cols].cpu().numpy()
-        return _fix_water(out, batch)
+        out = (logits.float() / self.temperature).softmax(1)[..., :rows, :cols].cpu().numpy()
+        return keep_water(out, batch)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(p.numel() for p in self.network.parameters()) if self.network is not None else 0
 
     def save(self, folder: Path) -> None:
         """Write ``weights.safetensors``, ``model.json`` (configuration, legend, statistics) and ``history.csv``."""
@@ -188,9 +201,11 @@ class Neural:
         weights = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
         codes = class_codes(read_legend("land_use"))
-        about = {"model": self.name, "legend": "land_use", "classes": codes.tolist(), "encoding": asdict(self.encoding),
-                 "settings": self.settings, "schedule": asdict(self.schedule), "software": f"ai4land {__version__}",
-                 "parameters": sum(p.numel() for p in self.network.parameters())}  # fmt: skip
+        about = {
+            "model": self.name, "legend": "land_use", "classes": codes.tolist(), "encoding": asdict(self.encoding),
+            "temperature": self.temperature, "settings": self.settings, "schedule": asdict(self.schedule),
+            "software": f"ai4land {__version__}", "parameters": self.parameters,
+        }  # fmt: skip
         (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
         self.history.to_csv(folder / "history.csv", index=False)
 
@@ -216,6 +231,7 @@ class Neural:
         model = cls(Schedule(**about["schedule"]), **about["settings"], name=about["model"])
         statistics = {n: (float(m), float(s)) for n, (m, s) in stored["statistics"].items()}
         states = {n: (float(m), float(s)) for n, (m, s) in stored["states"].items()}
+        model.temperature = about["temperature"]
         model.encoding = Encoding(tuple(stored["coarse_cells"]), statistics, stored["zones"], stored["method"], states)
         network = model._build(model.encoding)
         try:
@@ -227,16 +243,3 @@ class Neural:
         if (folder / "history.csv").exists():
             model.history = pd.read_csv(folder / "history.csv")
         return model
-
-
-def _fix_water(probabilities: np.ndarray, batch: Batch) -> np.ndarray:
-    """Visible ocean and water stay, other visible cells are land, cells without data have no probability."""
-    legend = read_legend("land_use")
-    codes, land = class_codes(legend), class_codes(legend, land_only=True)
-    water = ~np.isin(codes, land)
-    visible = batch.prior != NO_DATA
-    out = np.where(visible[:, None] & water[None, :, None, None], 0, probabilities)
-    out /= np.maximum(out.sum(1, keepdims=True), 1e-12)
-    fixed = visible & ~np.isin(batch.prior, land)
-    out = np.where(fixed[:, None], one_hot(batch.prior), out)
-    return np.where(batch.valid[:, None], out, 0).astype(np.float32)

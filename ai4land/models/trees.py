@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import xgboost
 
 from ai4land import __version__
@@ -15,6 +14,7 @@ from ai4land.allocate import fraction_numbers, scale_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import one_hot
 from ai4land.models.boosting import Table, boost, quantile_matrix
+from ai4land.models.calibration import fit_temperature, temper
 from ai4land.samples import (
     Batch,
     Case,
@@ -41,6 +41,7 @@ class Trees:
     are not unlearned first; a hidden cell starts from the class fractions of its coarse cell. Where the
     coarse input is perfect, these shares are scaled until they add up to it in every coarse cell.
     Ocean and water are taken over from the prior map; the trees decide the cells that are land or hidden.
+    A temperature found on the validation cells calibrates the probabilities.
 
     Parameters
     ----------
@@ -84,6 +85,7 @@ class Trees:
         self.features: list[str] = []
         self.classes: list[int] = []
         self.transitions: dict[int, np.ndarray] = {}
+        self.temperature = 1.0
 
     def _tables(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> Iterator[Table]:
         """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases, case by case."""
@@ -170,6 +172,7 @@ class Trees:
         name, about = f"{split.experiment}-{fold}", f"{self._parameters()} {seen}"
         file = self.checkpoints / f"{name}.ubj" if self.checkpoints else None
         self.booster = boost(self._parameters(), train, self._rounds(), about + stopping, held, checkpoint=file)
+        self.temperature = fit_temperature(self.booster.predict(held, output_margin=True), held.get_label())
         if split.refit:
             every, seen = quantile_matrix(self._tables(cube, split, split.train + split.validation, rows, 2), threads)
             file = self.checkpoints / f"{name}-refit.ubj" if self.checkpoints else None
@@ -200,24 +203,25 @@ class Trees:
                 odd = sorted(set(table) ^ set(self.features))
                 raise ValueError(f"{self.name}: features differ from those trained on: {odd}; use the same inputs.")
             p = self.booster.inplace_predict(feature_matrix(table), base_margin=margin[some])
+            p = temper(p, self.temperature, 1)
             for column, code in enumerate(self.classes):
                 out[0, np.searchsorted(codes, code)][where] = p[:, column]
         return out
 
-    def importance(self) -> pd.Series:
-        """Share of the total gain that each feature brings, largest first."""
-        assert self.booster is not None, "fit or load the trees first"
-        gain = self.booster.get_score(importance_type="total_gain")
-        shares = pd.Series({self.features[int(k[1:])]: float(np.sum(v)) for k, v in gain.items()})
-        return (shares / shares.sum()).sort_values(ascending=False)
+    @property
+    def parameters(self) -> int:
+        """Number of nodes of all trees."""
+        return self.booster.trees_to_dataframe().shape[0] if self.booster is not None else 0
 
     def save(self, folder: Path) -> None:
         """Write ``model.ubj``, ``transitions.npz`` and ``model.json`` (classes, features, settings)."""
         assert self.booster is not None, "nothing to save before fit"
         folder.mkdir(parents=True, exist_ok=True)
         self.booster.save_model(folder / "model.ubj")
-        about = {"model": self.name, "legend": "land_use", "classes": self.classes, "features": self.features,
-                 "settings": self.settings, "software": f"ai4land {__version__}"}  # fmt: skip
+        about = {
+            "model": self.name, "legend": "land_use", "classes": self.classes, "features": self.features,
+            "temperature": self.temperature, "settings": self.settings, "software": f"ai4land {__version__}",
+        }  # fmt: skip
         (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
         stored = {str(gap): t for gap, t in self.transitions.items()}
         np.savez_compressed(folder / "transitions.npz", allow_pickle=False, **stored)
@@ -236,13 +240,8 @@ class Trees:
             raise ValueError(f"{folder}: holds {about['model']} of legend {about['legend']}, expected {cls.name}.")
         model = cls(**about["settings"])
         model.classes, model.features = about["classes"], about["features"]
+        model.temperature = about["temperature"]
         with np.load(folder / "transitions.npz", allow_pickle=False) as stored:
             model.transitions = {int(gap): stored[gap] for gap in stored.files}
         model.booster = xgboost.Booster(model_file=folder / "model.ubj")
         return model
-
-
-def mean_importance(folder: Path) -> pd.Series:
-    """Mean over the trees saved in a folder of the share of gain that each feature brings, largest first."""
-    shares = [Trees.load(path.parent).importance() for path in sorted(folder.glob("*/model.json"))]
-    return pd.concat(shares, axis=1).fillna(0).mean(axis=1).sort_values(ascending=False)

@@ -1,10 +1,12 @@
 """Every test map of an experiment from one model or from a peer, and where they are kept."""
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from tqdm import tqdm
 
@@ -20,7 +22,7 @@ from ai4land.sources import find_files, open_input
 
 def predict_experiment(
     make_model: Callable[[], Model], cube: RegionCube, name: str, experiment: Experiment, seed: int,
-    folder: Path | None = None,
+    folder: Path | None = None, costs: list[dict] | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Fit a model on each split of an experiment and predict its test maps, each cell out of fold.
 
@@ -37,6 +39,8 @@ def predict_experiment(
     folder : pathlib.Path, optional
         Where to save the fitted models, ``<folder>/<experiment>[-<fold>]``; those of an experiment that
         says ``trained_as`` are read from there.
+    costs : list of dict, optional
+        Gets a row for every fold: seconds of training and of prediction, cells predicted, values learned.
 
     Returns
     -------
@@ -55,10 +59,14 @@ def predict_experiment(
     with tqdm(total=len(folds) * shape[0], desc=title, unit="map", mininterval=5) as bar:
         for fold in folds:
             split = make_split(name, experiment, cube, fold, seed)
+            start = time.perf_counter()
             model = _fitted(make_model(), cube, split, experiment, folder)
+            trained, predicted = time.perf_counter() - start, 0.0
             for number, case in enumerate(split.test):
                 batch = case_batch(cube, split, case)
+                start = time.perf_counter()
                 probability = predict_blended(model, batch, model.window)[0]
+                predicted += time.perf_counter() - start
                 where = np.ones(cube.grid.shape, bool) if case.where is None else case.where
                 labels[number][where] = most_probable(probability, batch.valid[0])[where]
                 confidence[number][where] = probability.max(0)[where]
@@ -68,6 +76,8 @@ def predict_experiment(
                     matched = as_wanted(cube, experiment, case.year, probability, batch, where)
                     ruled["allocation"][number][where] = matched[where]
                 bar.update()
+            if costs is not None:
+                costs.append(_cost(model, split, cube, float("nan") if experiment.trained_as else trained, predicted))
     maps = _as_dataset(cube, experiment, labels, confidence, model.name, model.member)
     for rule, made in ruled.items():
         if model.name in TRAINED and (made != NO_DATA).any():
@@ -83,6 +93,14 @@ def _fitted(model: Model, cube: RegionCube, split: Split, experiment: Experiment
     if folder is not None:
         model.save(folder / (split.experiment if split.fold is None else f"{split.experiment}-fold{split.fold}"))
     return model
+
+
+def _cost(model: Model, split: Split, cube: RegionCube, trained: float, predicted: float) -> dict[str, object]:
+    return {
+        "experiment": split.experiment, "model": model.name, "member": model.member, "fold": split.fold,
+        "training_seconds": trained, "prediction_seconds": predicted,
+        "cells": len(split.test) * cube.grid.rows * cube.grid.cols, "parameters": model.parameters,
+    }  # fmt: skip
 
 
 def _as_dataset(
@@ -136,7 +154,8 @@ def predict_all(
     cube : RegionCube
     run : Run
     store : pathlib.Path
-        Zarr store of the region's predictions; an older one is replaced.
+        Zarr store ``predictions-<what>.zarr`` of the region; an older one is replaced. What fitting and predicting
+        took stands beside it in ``costs-<what>.csv``.
     folders : dict of str to pathlib.Path
         Where to save fitted models, by group name.
 
@@ -146,15 +165,17 @@ def predict_all(
         By experiment, then by (model, member).
     """
     shutil.rmtree(store, ignore_errors=True)
+    costs: list[dict] = []
     made: dict[str, Predictions] = {}
     for name, experiment in run.experiments.items():
         if experiment.stepwise:
             continue
         made[name] = {}
         for group, make_model in models.items():
-            maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group))
+            maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group), costs)
             save_predictions(store, f"{name}/{group}", maps)
             made[name] |= by_rule(maps)
+    pd.DataFrame(costs).to_csv(store.with_name(store.stem.replace("predictions", "costs") + ".csv"), index=False)
     return made
 
 

@@ -4,6 +4,7 @@ No test label enters a split's training or validation cases. In a spatial split 
 the maps inside held-out blocks are hidden as input too, with a buffer of the receptive field.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -205,3 +206,15 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
 def case_batch(cube: RegionCube, split: Split, case: Case) -> Batch:
     """Inputs of one case as its split allows them."""
     return make_batch(cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics, split.coarse)
+
+
+def data_digest(cube: RegionCube, cases: list[Case]) -> str:
+    """Hash of what is learned from: the region's maps, layers and LUH2, and the cases."""
+    data = hashlib.sha256(cube.luh2.states.tobytes() if cube.luh2 else b"")
+    for values in (*map(cube.map, cube.years), *(np.asarray(v[:, :]) for v in cube.static.values())):
+        data.update(np.ascontiguousarray(values).tobytes())
+    for case in cases:
+        data.update(f"{case.prior_year} {case.year}".encode())
+        for mask in (case.where, case.hidden):
+            data.update(b"" if mask is None else mask.tobytes())
+    return data.hexdigest()
