@@ -71,7 +71,7 @@ $(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-
 	$(call execute,-r region $*)
 $(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate stitch product) $(call knobs,07-stitch) | $(READY)
 	$(call execute)
-$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(BASE) $(call py,evaluate) data/claims.csv $(call knobs,05-evaluate) | $(READY)
+$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(BASE) $(call py,evaluate plot) data/claims.csv $(call knobs,05-evaluate) | $(READY)
 	$(call execute)
 $(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube) $(call knobs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))

@@ -1,6 +1,13 @@
 """Figures from saved tables and stores; every function returns a Figure and computes no score."""
 
-from ai4land.plot.charts import plot_class_areas, plot_history, plot_lead_scores, plot_resolution, plot_score_table
+from ai4land.plot.charts import (
+    plot_class_areas,
+    plot_history,
+    plot_lead_scores,
+    plot_reliability,
+    plot_resolution,
+    plot_score_table,
+)  # fmt: skip
 from ai4land.plot.inputs import HIDDEN, plot_input_stack, plot_timeline, with_hidden
 from ai4land.plot.maps import add_edges, plot_change, plot_map, plot_map_row
 from ai4land.plot.panels import masked_prior, stack_fields, timeline_spans
@@ -8,7 +15,8 @@ from ai4land.plot.style import Album, model_label, save_figure
 from ai4land.plot.twin import plot_twin
 
 __all__ = [
-    "HIDDEN", "Album", "add_edges", "masked_prior", "model_label", "plot_change", "plot_class_areas", "plot_history",
-    "plot_input_stack", "plot_lead_scores", "plot_map", "plot_map_row", "plot_resolution", "plot_score_table",
-    "plot_timeline", "plot_twin", "save_figure", "stack_fields", "timeline_spans", "with_hidden",
+    "HIDDEN", "Album", "add_edges", "masked_prior", "model_label", "plot_change", "plot_class_areas",
+    "plot_history", "plot_input_stack", "plot_lead_scores", "plot_map", "plot_map_row", "plot_reliability",
+    "plot_resolution", "plot_score_table", "plot_timeline", "plot_twin", "save_figure", "stack_fields",
+    "timeline_spans", "with_hidden",
 ]  # fmt: skip

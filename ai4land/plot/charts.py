@@ -172,6 +172,41 @@ def plot_class_areas(areas: pd.DataFrame, legend: pd.DataFrame, source: str, syn
     return figure
 
 
+def plot_reliability(table: pd.DataFrame, experiments: dict[str, str], source: str, synthetic: bool) -> Figure:
+    """Reliability diagram: how often the most probable class is right, by what the model says of it; cells below.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of `ai4land.evaluate.reliability_table`.
+    experiments : dict of str to str
+        Experiment to panel title.
+    source : str
+    synthetic : bool
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = new_figure(8.6)
+    panels = figure.subplots(2, len(experiments), squeeze=False, sharex=True, sharey="row", height_ratios=[3, 1])
+    for (upper, lower), (name, title) in zip(panels.T, experiments.items(), strict=True):
+        upper.plot([0, 1], [0, 1], color="#999999", linewidth=0.6)
+        for (model, member), rows in table[table["experiment"] == name].groupby(["model", "member"], sort=False):
+            style = model_line(model, member)
+            upper.plot(rows["confidence"], rows["accuracy"], marker="o", markersize=2.4, linewidth=1,
+                       label=model_label(model, member), **style)  # fmt: skip
+            lower.plot(rows["confidence"], rows["cells"], marker="o", markersize=2, linewidth=0.8, **style)
+        upper.set_title(title, loc="left", weight="bold")
+        upper.set(aspect="equal", xlim=(0, 1), ylim=(0, 1))
+        lower.set(yscale="log", xlabel="probability of the most probable class (1)")
+    panels[0, 0].set_ylabel("share that is right (1)")
+    panels[1, 0].set_ylabel("cells")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    add_source(figure, source, synthetic)
+    return figure
+
+
 def plot_history(history: pd.DataFrame, source: str, synthetic: bool) -> Figure:
     """Training curves: loss of training and validation windows by step, one panel per training.
 
