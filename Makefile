@@ -17,9 +17,11 @@ override RAW := data/raw/$(RUN)
 endif
 OUT := data/results/$(RUN)
 
+# RUN=<run>-twin is the same run on the twin Earth.
+SETTINGS := data/runs/$(RUN:%-twin=%)
 RUNS := $(notdir $(patsubst %/,%,$(dir $(wildcard data/runs/*/run.yml))))
-ifeq ($(filter $(RUN),$(RUNS)),)
-$(error RUN=$(RUN): no data/runs/$(RUN)/run.yml; runs are: $(RUNS))
+ifeq ($(filter $(notdir $(SETTINGS)),$(RUNS)),)
+$(error RUN=$(RUN): no $(SETTINGS)/run.yml; runs are: $(RUNS))
 endif
 
 # --- environment: the active conda environment, or a virtual environment made here -------------------
@@ -44,16 +46,16 @@ $(READY): requirements.lock pyproject.toml
 # --- the paper ---------------------------------------------------------------------------------------
 py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 # REGIONS follows run.yml: one row "regions: [a, b]".
-REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' data/runs/$(RUN)/run.yml 2>/dev/null | tr ',' ' ')
+REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml 2>/dev/null | tr ',' ' ')
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
-STEPWISE := $(shell grep -l '^ *stepwise: *true' data/runs/$(RUN)/run.yml 2>/dev/null)
+STEPWISE := $(shell grep -l '^ *stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
 steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
-BASE   := ai4land/execute.py $(call py,legend grid checks runs) data/runs/$(RUN)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
-knobs   = $(wildcard data/runs/$(RUN)/$(1).yml)
+BASE   := ai4land/execute.py $(call py,legend grid checks runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
+knobs   = $(wildcard $(SETTINGS)/$(1).yml)
 
 # Execute $< into $@ with the run's knobs; -r arguments are $(1).
 define execute
-@PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f data/runs/$(RUN)/$(basename $(@F)).yml -r run $(RUN) $(1)
+@PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f $(SETTINGS)/$(basename $(@F)).yml -r run $(RUN) $(1)
 endef
 
 all: $(OUT)/08-figures.ipynb  ## run the whole paper for RUN: data to product, scores and figures
@@ -111,6 +113,6 @@ clean:  ## remove what was made for RUN; raw data stay
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
-	@echo "  RUN=<run>  one of: $(RUNS) (default demo; uk and crete need real data)   RAW=<folder>  where raw files are"
+	@echo "  RUN=<run>  one of: $(RUNS) (default demo; <run>-twin: on the made-up planet)   RAW=<folder>  where raw files are"
 
 .PHONY: all test lint lab bench figures lock clean help

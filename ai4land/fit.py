@@ -18,7 +18,7 @@ from ai4land.devices import connect
 from ai4land.execute import read_knobs
 from ai4land.legend import DATA
 from ai4land.models import make_networks
-from ai4land.runs import read_run
+from ai4land.runs import read_run, run_folder
 from ai4land.samples import make_split, read_region
 
 NOTEBOOK = DATA.parent / "notebooks" / "03-train-unet.ipynb"
@@ -28,7 +28,7 @@ def notebook_knobs(run: str) -> dict[str, object]:
     """Parameters of ``03-train-unet`` for a run: its defaults, overridden by the run's file."""
     stated = papermill.inspect_notebook(str(NOTEBOOK))
     defaults = {name: ast.literal_eval(about["default"]) for name, about in stated.items()}
-    return defaults | read_knobs(DATA / "runs" / run / "03-train-unet.yml")
+    return defaults | read_knobs(run_folder(run) / "03-train-unet.yml")
 
 
 def processes() -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """One validated object from ``data/runs/<run>/run.yml``; an unknown or misspelt key is an error."""
 
+from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -8,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ai4land.grid import COARSE_CELLS, region_bounds
 from ai4land.legend import DATA
 
+TWIN = "-twin"  # behind the name of a run: the same on the twin Earth
+MADE_UP = "synthetic, made by ai4land"
 Years = tuple[int, int]
 Bounds = tuple[float, float, float, float]
 
@@ -206,13 +209,18 @@ class Run(_Strict):
         return self
 
 
+def run_folder(name: str) -> Path:
+    """Folder of ``data/runs`` that holds the settings of a run, and of its twin."""
+    return DATA / "runs" / name.removesuffix(TWIN)
+
+
 def read_run(name: str) -> Run:
     """Settings of one run.
 
     Parameters
     ----------
     name : str
-        A folder of ``data/runs``.
+        A folder of ``data/runs``; with ``-twin`` behind it, the same run on the twin Earth.
 
     Returns
     -------
@@ -225,12 +233,15 @@ def read_run(name: str) -> Run:
     ValueError
         If a key is unknown, missing, or has a value that makes no sense; one line per fault.
     """
-    path = DATA / "runs" / name / "run.yml"
+    path = run_folder(name) / "run.yml"
     if not path.exists():
         known = sorted(p.parent.name for p in path.parent.parent.glob("*/run.yml"))
         raise FileNotFoundError(f"run {name!r}: no file {path}; known runs are {known}.")
+    given = yaml.safe_load(path.read_text())
+    if name.endswith(TWIN):
+        given |= {"title": f"{given['title']}, twin Earth (synthetic)", "source": MADE_UP, "synthetic": True}
     try:
-        run = Run(name=name, **yaml.safe_load(path.read_text()))
+        run = Run(name=name, **given)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'run'}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{path.relative_to(DATA.parent)}: {faults}. See ai4land.runs for the keys.") from None

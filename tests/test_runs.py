@@ -72,3 +72,12 @@ def test_leads_and_periods():
     run = read_run("crete")
     assert list(run.lead_groups("forecast_perfect_coarse")) == ["1-12", "13-15"]
     assert run.experiments["hindcast_perfect_coarse"].targets[:3] == [1980, 1979, 1978]
+
+
+@pytest.mark.parametrize("name", ["catalonia", "san-diego", "himalayas"])
+def test_the_papers_cases_run_on_real_data_and_on_the_twin_earth(name):
+    real, twin = read_run(name), read_run(f"{name}-twin")
+    assert not real.synthetic and twin.synthetic and "synthetic" in twin.title and "synthetic" in twin.source
+    assert twin.name == f"{name}-twin" and twin.experiments == real.experiments
+    assert {e.mask_ratio for e in real.experiments.values()} == {0, 0.6, 0.75, 1}
+    assert real.experiments["spatial"].folds == 5
