@@ -57,7 +57,7 @@ def execute(notebook: Path, output: Path, parameters: dict[str, object]) -> None
         papermill.execute_notebook(
             str(notebook), str(running), parameters, cwd=str(notebook.parent), kernel_name="python3",
             progress_bar=sys.stderr.isatty(), log_output=True,
-            extra_arguments=["--IPKernelApp.log_level=40"], config=Config({"KernelManager": sockets}),
+            extra_arguments=["--IPKernelApp.log_level=50"], config=Config({"KernelManager": sockets}),
         )  # fmt: skip
     running.replace(output)
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 from conftest import make_cube
 
+from ai4land.allocate import expected_counts
 from ai4land.devices import choose_device
 from ai4land.models import Neural
+from ai4land.models.base import Whole
 from ai4land.models.inputs import Encoding, fit_encoding, turn
 from ai4land.models.unet import UNet
 from ai4land.predict import blend_weights, predict_blended, window_starts
@@ -97,14 +99,30 @@ def test_held_out_blocks_give_no_label_in_any_year(changing_cube):
 def test_the_start_is_the_transition_matrix_of_the_training_cells(changing_cube, split):
     """With its head at zero the network gives a visible forest cell the shares that forest became."""
     counts = transition_counts(changing_cube, split.train)
-    model = small(schedule=Schedule(steps=0, every=1, precision="fp32")).fit(changing_cube, split)
-    p = model.predict_proba(make_batch(changing_cube, 1995, 2000, (25,)))[0]
+    encoding = Encoding((25,), {}, zones=False)
+    network = small()._build(encoding, counts).eval()
+    inputs = encoding(make_batch(changing_cube, 1995, 2000, (25,), statics=False), torch.device("cpu"))
+    inputs = torch.nn.functional.pad(inputs, (0, 12, 0, 12), mode="replicate")
+    p = network(inputs).softmax(1)[0, :, :100, :100].detach().numpy()
     forest = changing_cube.map(1995) == 4
     expected = counts[5][4, :8] + 0.5
     expected = expected / expected.sum()
     # Log shares are fitted by a straight line in the log of the years: near, not equal.
     assert p[2][forest].std() < 1e-4 and p[2][forest].mean() == pytest.approx(expected[2], rel=0.5)
     assert p[4][forest].mean() == pytest.approx(expected[4], rel=0.2)
+
+
+def test_where_the_coarse_input_is_perfect_the_start_adds_up_to_it(changing_cube, split):
+    model = small(schedule=Schedule(steps=0, every=1, precision="fp32")).fit(changing_cube, split)
+    model.temperature = 1.0
+    batch = make_batch(changing_cube, 1995, 2000, (25,))
+    p = model.predict_proba(batch)[0]
+    given = np.isin(changing_cube.map(1995), (2, 4))
+    got = expected_counts(p, given, 25)
+    wanted = expected_counts((changing_cube.map(2000) == np.arange(8)[:, None, None]), given, 25)
+    assert np.abs(got - wanted).max() < 0.02 * 625
+    windows = predict_blended(model, batch, 48)[0]
+    np.testing.assert_allclose(windows, p, atol=1e-3, err_msg="windows must know the start of the whole region")
 
 
 def test_the_cnn_stands_behind_the_same_interface(changing_cube, split, tmp_path):
@@ -170,7 +188,7 @@ def test_it_learns_where_the_front_advances(changing_cube, split):
     schedule = Schedule(steps=300, every=60, learning_rate=5e-3, precision="fp32")
     model = small(schedule=schedule, base=8, mask_ratio=(0.0, 0.5)).fit(changing_cube, split)
     losses = model.history["validation_loss"]
-    assert losses.min() < 0.95 * losses.iloc[0]
+    assert losses.min() < 0.98 * losses.iloc[0]
     case = split.test[-1]
     p = model.predict_proba(case_batch(changing_cube, split, case))[0]
     np.testing.assert_allclose(p.sum(0), 1, atol=1e-5)
@@ -258,7 +276,7 @@ def test_a_prior_hidden_whole_and_a_coarse_cell_without_data_still_give_probabil
 
 
 def test_windows_cover_every_cell_and_blending_keeps_what_all_windows_agree_on():
-    class Constant:
+    class Constant(Whole):
         def predict_proba(self, batch: Batch) -> np.ndarray:
             return np.broadcast_to(np.float32([0.25, 0.75])[None, :, None, None], (1, 2, *batch.prior.shape[1:])).copy()
 

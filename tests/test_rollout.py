@@ -5,6 +5,7 @@ import pytest
 
 from ai4land.allocate import expected_counts
 from ai4land.models import Persistence
+from ai4land.models.base import Whole
 from ai4land.rollout import roll, step_years
 from ai4land.runs import Experiment
 
@@ -12,7 +13,7 @@ FORWARD = Experiment(start=1995, test=(1996, 2005), trained_as="forecast", stepw
 BACKWARD = Experiment(start=1990, test=(1981, 1989), trained_as="hindcast", stepwise=True)
 
 
-class Drift:
+class Drift(Whole):
     """Turns 1 per cent of forest into cropland every year, the more likely the farther west."""
 
     name, member, window = "drift", "all", 0

@@ -30,6 +30,10 @@ class Model(Protocol):
         """Learn from the training and validation cases of a split, and from nothing else."""
         ...
 
+    def prepare(self, batch: Batch) -> Batch:
+        """A whole region's batch with what must be known of the whole before it is cut into windows."""
+        ...
+
     def predict_proba(self, batch: Batch) -> np.ndarray:
         """Class probabilities, shape (batch, class, y, x), float32; zeros where there is no data."""
         ...
@@ -42,6 +46,17 @@ class Model(Protocol):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; executes no code."""
         ...
+
+
+class Whole:
+    """A model that takes a region whole."""
+
+    member = "all"
+    window = 0
+
+    def prepare(self, batch: Batch) -> Batch:
+        """See `Model`: nothing."""
+        return batch
 
 
 def one_hot(labels: np.ndarray) -> np.ndarray:

@@ -8,15 +8,13 @@ import numpy as np
 from ai4land.allocate import best_per_block
 from ai4land.grid import block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.models.base import most_probable, one_hot
+from ai4land.models.base import Whole, most_probable, one_hot
 from ai4land.samples import Batch, RegionCube, Split, kernel_density, refine_step
 
 
-class _Untrained:
+class _Untrained(Whole):
     """A baseline learns nothing: there is nothing to save but its name."""
 
-    member = "all"
-    window = 0
     parameters = 0
 
     def fit(self, cube: RegionCube, split: Split) -> Self:

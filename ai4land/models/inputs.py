@@ -7,6 +7,7 @@ import torch
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.start import LAYERS
 from ai4land.refine import refine
 from ai4land.samples import Batch, RegionCube, Split, learnable
 from ai4land.sources.luh2 import STATES
@@ -31,6 +32,8 @@ class Encoding:
         How coarse fields are refined.
     states : dict of str to tuple of float
         Mean and standard deviation of LUH2's states; 0 and 1 for those that are fractions.
+    start : bool
+        Whether the layers of `ai4land.models.start` are an input: where the coarse input is perfect.
     """
 
     coarse_cells: tuple[int, ...]
@@ -38,33 +41,37 @@ class Encoding:
     zones: bool
     method: str = "step"
     states: dict[str, tuple[float, float]] = field(default_factory=dict)
+    start: bool = False
 
     @property
     def channels(self) -> int:
         """Number of channels."""
         classes = class_codes(read_legend("land_use")).size
         coarse = 2 * classes * len(self.coarse_cells) + len(self.states)
-        return classes + 1 + coarse + len(self.statistics) + 5 * self.zones + 2
+        return classes * (1 + self.start) + 1 + coarse + len(self.statistics) + 5 * self.zones + 2
 
     @property
     def target_fraction(self) -> int:
         """First channel of the class fractions of the target year, finest coarse cells."""
         classes = class_codes(read_legend("land_use")).size
         order = self.coarse_cells.index(min(self.coarse_cells))
-        return classes + 1 + 2 * classes * order + classes
+        return classes * (1 + self.start) + 1 + 2 * classes * order + classes
 
     def __call__(self, batch: Batch, device: torch.device) -> torch.Tensor:
         """Channels of a batch on the device, (batch, channel, y, x) float32.
 
-        One-hot prior and a flag of hidden cells; class fractions of the prior and the target year for every
-        coarse size; LUH2's states; standardised statics; main climate groups A to E, one-hot; years in decades and
-        their sign.
+        One-hot prior and a flag of hidden cells; the start where visible (log shares); class fractions of the prior
+        and the target year for every coarse size; LUH2's states; standardised statics; main climate groups A to E,
+        one-hot; years in decades and their sign.
         """
         prior = torch.as_tensor(batch.prior, device=device)
         size, shape = prior.shape[0], (prior.shape[1], prior.shape[2])
         codes = torch.as_tensor(class_codes(read_legend("land_use")).astype(np.uint8), device=device)
         hidden = (prior == NO_DATA) & torch.as_tensor(batch.valid, device=device)
         parts = [(prior[:, None] == codes[:, None, None]).float(), hidden[:, None].float()]
+        if self.start:
+            shares = [torch.as_tensor(batch.static[name], device=device).expand(size, *shape) for name in LAYERS]
+            parts.append(torch.stack(shares, 1).float() * ~hidden[:, None])
         start = torch.as_tensor(batch.start, device=device).expand(size, 2)
         for cells in self.coarse_cells:
             coarse = torch.as_tensor(batch.coarse[cells], device=device).flatten(1, 2)
@@ -123,7 +130,8 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
             deviation = float(finite.std()) if finite.size else 0.0
             statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)
     zones = split.statics and _ZONES in cube.static
-    return Encoding(split.coarse_cells, statistics, zones, method, _fit_states(cube, split, seen))
+    states = _fit_states(cube, split, seen)
+    return Encoding(split.coarse_cells, statistics, zones, method, states, split.coarse == "perfect")
 
 
 def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, tuple[float, float]]:

@@ -1,8 +1,7 @@
 """A network as a model: windows in, class probabilities out, weights without code."""
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 
 from ai4land import __version__
 from ai4land.devices import autocast, choose_device
@@ -19,8 +17,10 @@ from ai4land.models.base import keep_water
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, fit_encoding, turn
+from ai4land.models.start import LAYERS, start_layers, transition_shares
+from ai4land.models.stored import read_about, read_encoding, read_transitions, read_weights, write_network
 from ai4land.models.unet import FromPrior, UNet
-from ai4land.samples import Batch, Case, RegionCube, Split, data_digest, transition_counts
+from ai4land.samples import Batch, Case, RegionCube, Split, case_batch, data_digest, transition_counts
 from ai4land.samples.stream import stream
 from ai4land.samples.windows import WindowSampler
 from ai4land.train import Part, Schedule, Training, ahead
@@ -75,13 +75,15 @@ class Neural:
         self.network: torch.nn.Module | None = None
         self.history = pd.DataFrame()
         self.temperature = 1.0
+        self.classes = class_codes(read_legend("land_use")).tolist()
+        self.transitions: dict[int, np.ndarray] = {}
 
     def _build(self, encoding: Encoding, counts: dict[int, np.ndarray] | None = None) -> torch.nn.Module:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings["seed"])
             classes = class_codes(read_legend("land_use")).size
             network = NETWORKS[self.name](encoding.channels, classes, self.settings["base"])
-            whole = FromPrior(network, classes, encoding.target_fraction)
+            whole = FromPrior(network, classes, encoding.target_fraction, encoding.start)
             whole.start_from({gap: table[:classes, :classes] for gap, table in (counts or {}).items()})
             return whole
 
@@ -97,6 +99,7 @@ class Neural:
         fold = "" if split.fold is None else f"-fold{split.fold}"
         file = self.checkpoints / f"{split.experiment}{fold}.pt" if self.checkpoints else None
         counts = transition_counts(cube, split.train)
+        self.transitions = transition_shares(counts, self.classes) if self.encoding.start else {}
         training = Training(
             self._build(self.encoding, counts), self.schedule, self._about(cube, split), file, self.fabric
         )
@@ -132,9 +135,20 @@ class Neural:
         """Windows of some cases; ``more`` is added to the seed."""
         low, high = self.settings["mask_ratio"]
         device = self.device if isinstance(cube.land_use, np.ndarray) else None
+        layers = partial(self._start, cube, split) if self.transitions else None
         return WindowSampler(
-            cube, split, cases, self.settings["window"], (float(low), float(high)), self.settings["seed"] + more, device
-        )
+            cube, split, cases, self.settings["window"], (float(low), float(high)), self.settings["seed"] + more,
+            device, layers,
+        )  # fmt: skip
+
+    def _start(self, cube: RegionCube, split: Split, case: Case) -> dict[str, np.ndarray]:
+        return start_layers(case_batch(cube, split, case), self.transitions, self.classes)
+
+    def prepare(self, batch: Batch) -> Batch:
+        """See `Model`: where the start is an input, the layers that hold it."""
+        if not self.transitions or LAYERS[0] in batch.static:
+            return batch
+        return replace(batch, static=batch.static | start_layers(batch, self.transitions, self.classes))
 
     def windows(self, sampler: WindowSampler, numbers: Sequence[int]) -> Iterator[Part]:
         """Inputs and labels of the parts of a training on the device, randomly turned; the same for the same number."""
@@ -183,6 +197,7 @@ class Neural:
         if missing:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
+        batch = self.prepare(batch)
         inputs = self._padded(self.encoding(batch, self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
             logits = self.network(inputs)
@@ -195,18 +210,14 @@ class Neural:
         return sum(p.numel() for p in self.network.parameters()) if self.network is not None else 0
 
     def save(self, folder: Path) -> None:
-        """Write ``weights.safetensors``, ``model.json`` (configuration, legend, statistics) and ``history.csv``."""
+        """Write weights, ``model.json`` (configuration, legend, statistics), transitions and ``history.csv``."""
         assert self.encoding is not None and self.network is not None, "nothing to save before fit"
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.cpu().contiguous() for k, v in self.network.state_dict().items()}
-        save_file(weights, folder / "weights.safetensors")
-        codes = class_codes(read_legend("land_use"))
         about = {
-            "model": self.name, "legend": "land_use", "classes": codes.tolist(), "encoding": asdict(self.encoding),
+            "model": self.name, "legend": "land_use", "classes": self.classes, "encoding": asdict(self.encoding),
             "temperature": self.temperature, "settings": self.settings, "schedule": asdict(self.schedule),
             "software": f"ai4land {__version__}", "parameters": self.parameters,
         }  # fmt: skip
-        (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
+        write_network(folder, self.network, about, self.transitions)
         self.history.to_csv(folder / "history.csv", index=False)
 
     @classmethod
@@ -218,27 +229,11 @@ class Neural:
         ValueError
             If the folder holds another model, another legend, or weights of another architecture.
         """
-        about = json.loads((folder / "model.json").read_text())
-        codes = class_codes(read_legend("land_use")).tolist()
-        if about["model"] not in NETWORKS:
-            raise ValueError(f"{folder}: holds {about['model']}, expected one of {sorted(NETWORKS)}.")
-        if about["legend"] != "land_use" or about["classes"] != codes:
-            raise ValueError(
-                f"{folder}: legend {about['legend']} with classes {about['classes']}, expected land_use with {codes}; "
-                "train again with this legend."
-            )
-        stored = about["encoding"]
+        about = read_about(folder, sorted(NETWORKS))
         model = cls(Schedule(**about["schedule"]), **about["settings"], name=about["model"])
-        statistics = {n: (float(m), float(s)) for n, (m, s) in stored["statistics"].items()}
-        states = {n: (float(m), float(s)) for n, (m, s) in stored["states"].items()}
-        model.temperature = about["temperature"]
-        model.encoding = Encoding(tuple(stored["coarse_cells"]), statistics, stored["zones"], stored["method"], states)
-        network = model._build(model.encoding)
-        try:
-            network.load_state_dict(load_file(folder / "weights.safetensors"))
-        except RuntimeError as error:
-            fault = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-            raise ValueError(f"{folder}: weights do not fit {about['model']} of model.json: {fault}") from None
+        model.temperature, model.encoding = about["temperature"], read_encoding(about["encoding"])
+        model.transitions = read_transitions(folder) if model.encoding.start else {}
+        network = read_weights(folder, model._build(model.encoding), about["model"])
         model.network = network.to(model.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         if (folder / "history.csv").exists():
             model.history = pd.read_csv(folder / "history.csv")

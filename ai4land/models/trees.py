@@ -10,11 +10,11 @@ import numpy as np
 import xgboost
 
 from ai4land import __version__
-from ai4land.allocate import fraction_numbers, scale_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.models.base import one_hot
+from ai4land.models.base import Whole, one_hot
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.calibration import fit_temperature, temper
+from ai4land.models.start import LEAST, start_shares, transition_shares
 from ai4land.samples import (
     Batch,
     Case,
@@ -25,15 +25,13 @@ from ai4land.samples import (
     feature_table,
     hide_patches,
     learnable,
-    refine_step,
     transition_counts,
 )  # fmt: skip
 
-_LEAST = 1e-4  # probability that boosting starts from at least
 _CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
 
 
-class Trees:
+class Trees(Whole):
     """Gradient-boosted trees, one set a class.
 
     Boosting starts from the transition matrices of the training cells: with no trees the model gives each
@@ -69,8 +67,6 @@ class Trees:
     """
 
     name = "xgboost"
-    member = "all"
-    window = 0
 
     def __init__(
         self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,
@@ -110,36 +106,19 @@ class Trees:
         return replace(case, hidden=hidden if case.hidden is None else hidden | case.hidden)
 
     def _learn_transitions(self, cube: RegionCube, split: Split) -> None:
-        """Shares of the classes that each prior class became, by years between the maps.
-
-        Half a cell is added to every count: no change is impossible.
-        """
+        """Where boosting starts, and the classes that there are."""
         count = transition_counts(cube, split.train)
         self.classes = [int(c) for c in np.flatnonzero(np.sum(list(count.values()), axis=(0, 1)))] if count else []
         if self.settings["masked"]:
             seen = [np.unique(cube.map(c.year)[slice(None) if c.where is None else c.where]) for c in split.train]
             self.classes = [int(c) for c in np.unique(np.concatenate(seen)) if c != NO_DATA]
-        self.transitions = {}
-        for gap, table in count.items():
-            shares = table[:, self.classes] + 0.5
-            self.transitions[gap] = shares / shares.sum(1, keepdims=True)
+        self.transitions = transition_shares(count, self.classes)
 
     def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
         """Where boosting starts, log probabilities (cells, class)."""
-        nearest = min(self.transitions, key=lambda gap: (abs(gap - float(batch.years[0])), gap))
-        codes = class_codes(read_legend("land_use"))
-        prior, cells = batch.prior[0], min(batch.coarse)
-        chosen = np.searchsorted(codes, self.classes)
-        fraction = batch.coarse[cells][0, 1]
-        fine = refine_step(np.nan_to_num(fraction[chosen]), cells, (prior.shape[0], prior.shape[1])) + 1e-3
-        land = class_codes(read_legend("land_use"), land_only=True)
-        hidden = prior == NO_DATA
-        free = batch.valid[0] & (np.isin(prior, land) | hidden)
-        shares = np.zeros((codes.size, *prior.shape), np.float32)
-        shares[chosen] = np.where(hidden, fine / fine.sum(0), self.transitions[nearest][prior].transpose(2, 0, 1))
-        if not batch.states:  # the coarse input is perfect
-            shares = scale_areas(shares, free, fraction_numbers(fraction, prior, free, cells), cells=cells)
-        return np.log(np.maximum(shares[chosen][:, where], _LEAST)).T.astype(np.float32)
+        chosen = np.searchsorted(class_codes(read_legend("land_use")), self.classes)
+        shares = start_shares(batch, self.transitions, self.classes)[chosen][:, where]
+        return np.log(np.maximum(shares, LEAST)).T.astype(np.float32)
 
     def _rounds(self) -> int:
         return int(self.settings["rounds"])

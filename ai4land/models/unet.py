@@ -65,7 +65,8 @@ class FromPrior(nn.Module):
     """A network that says how a cell differs from where it starts.
 
     A visible cell starts from the transition matrices of the training cells: the log shares of the classes that
-    its prior class became after so many years. A hidden one starts from the class fractions of its coarse cell.
+    its prior class became after so many years; or, where the coarse input is perfect, from these shares scaled to
+    its areas, which are an input. A hidden one starts from the class fractions of its coarse cell.
     The head of the network starts at zero, so that training begins there and never has to learn to copy.
 
     Parameters
@@ -77,11 +78,13 @@ class FromPrior(nn.Module):
         between the maps in decades, and their sign.
     fraction : int
         First channel of the class fractions of the target year.
+    given : bool
+        Whether the start is an input: the channels behind the flag of hidden cells.
     """
 
-    def __init__(self, network: nn.Module, classes: int, fraction: int) -> None:
+    def __init__(self, network: nn.Module, classes: int, fraction: int, given: bool = False) -> None:
         super().__init__()
-        self.network, self.classes, self.fraction = network, classes, fraction
+        self.network, self.classes, self.fraction, self.given = network, classes, fraction, given
         nn.init.zeros_(network.head.weight)  # type: ignore[union-attr, arg-type]
         nn.init.zeros_(network.head.bias)  # type: ignore[union-attr, arg-type]
         # (backward or forward, constant and factor of log years, prior class, class)
@@ -104,8 +107,11 @@ class FromPrior(nn.Module):
         """Logits (batch, class, y, x)."""
         prior, hidden = x[:, : self.classes], x[:, self.classes, None]
         fractions = x[:, self.fraction : self.fraction + self.classes]
-        years = x[:, -2, 0, 0].float() * 10  # (batch,)
-        table = self.transitions[(years > 0).long()]  # (batch, 2, prior class, class)
-        table = table[:, 0] + table[:, 1] * years.abs().clamp(min=1).log()[:, None, None]
-        start = torch.einsum("bcyx,bck->bkyx", prior.float(), table)
+        if self.given:
+            start = x[:, self.classes + 1 : 2 * self.classes + 1].float()
+        else:
+            years = x[:, -2, 0, 0].float() * 10  # (batch,)
+            table = self.transitions[(years > 0).long()]  # (batch, 2, prior class, class)
+            table = table[:, 0] + table[:, 1] * years.abs().clamp(min=1).log()[:, None, None]
+            start = torch.einsum("bcyx,bck->bkyx", prior.float(), table)
         return self.network(x) + start + self.trust * hidden * (fractions + 1e-3).log()

@@ -36,6 +36,7 @@ def predict_blended(model: Model, batch: Batch, window: int) -> np.ndarray:
     -------
     numpy.ndarray, shape (batch, class, y, x), float32
     """
+    batch = model.prepare(batch)
     shape = batch.prior.shape[1], batch.prior.shape[2]
     size = min(window, shape[0]), min(window, shape[1])
     if not window or size == shape:

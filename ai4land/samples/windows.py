@@ -3,6 +3,7 @@
 A region in memory is copied to the device once, in its storage types; one that is not is read window by window.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +48,17 @@ class WindowSampler:
     seed : int
     device : torch.device, optional
         Where the cube is copied to and windows are cut; the CPU where absent.
+    layers : callable, optional
+        Layers (y, x) of a case by name, to be cut beside the static ones; asked for once a case.
     """
 
     def __init__(
         self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
-        device: torch.device | None = None,
+        device: torch.device | None = None, layers: Callable[[Case], dict[str, np.ndarray]] | None = None,
     ) -> None:  # fmt: skip
         self.cube, self.split, self.cases, self.mask_ratio, self.seed = cube, split, cases, mask_ratio, seed
         self.size = min(size, cube.grid.rows), min(size, cube.grid.cols)
-        self.device = device or torch.device("cpu")
+        self.device, self.layers = device or torch.device("cpu"), layers
         self._kept: dict[Any, torch.Tensor] = {}
         self._land = torch.zeros(256, dtype=torch.bool, device=self.device)
         self._land[class_codes(read_legend("land_use"), land_only=True).tolist()] = True
@@ -124,11 +127,25 @@ class WindowSampler:
         start = [(w.rows.start - k[0], w.cols.start - k[1]) for w, k in zip(windows, corners, strict=True)]
         names = self.cube.static if self.split.statics else {}
         static = {n: torch.stack([self._cut(n, self.cube.static[n], w) for w in windows]) for n in names}
+        if self.layers is not None:
+            more = [self._layers(w) for w in windows]
+            static |= {name: torch.stack([one[name] for one in more]) for name in more[0]}
         years = np.array([w.case.year - w.case.prior_year for w in windows], np.float32)
         return Batch(
             prior, self._on(years), coarse, valid, static, self._on(np.array(start)),
             self._states(windows, corners),
         )  # fmt: skip
+
+    def _layers(self, window: Window) -> dict[str, torch.Tensor]:
+        assert self.layers is not None
+        case = window.case
+        key = "layers", case.prior_year, case.year, id(case.hidden)
+        if key not in self._kept:
+            made = self.layers(case)
+            self._names = list(made)
+            self._kept[key] = self._on(np.stack(list(made.values())).astype(np.float16))
+        part = self._kept[key][:, window.rows, window.cols].float()
+        return dict(zip(self._names, part, strict=True))
 
     def _states(self, windows: list[Window], corners: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
         if self.split.coarse != "luh2":
