@@ -23,7 +23,7 @@ from ai4land.devices import autocast, connect
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Part = tuple[torch.Tensor, torch.Tensor]  # inputs and labels
+Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # inputs, labels and their weights
 Feed = Callable[[Sequence[int]], Iterator[Part]]  # numbers of parts to the parts
 
 
@@ -63,9 +63,10 @@ class Schedule:
         return min((step + 1) / rise, 0.5 + 0.5 * math.cos(math.pi * step / self.steps))
 
 
-def label_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Sum of the cross entropy (nat) over the cells with a label; 255 is none."""
-    return nn.functional.cross_entropy(logits.float(), labels.long(), ignore_index=255, reduction="sum")
+def label_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted sum of the cross entropy (nat) over the cells with a label; 255 is none."""
+    losses = nn.functional.cross_entropy(logits.float(), labels.long(), ignore_index=255, reduction="none")
+    return (losses * weights).sum()
 
 
 def ahead(draw: Callable[[int], Part], numbers: Sequence[int]) -> Iterator[Part]:
@@ -148,17 +149,16 @@ class Training:
         self.fabric.barrier()
 
     def advance(self, parts: list[Part]) -> float:
-        """One step from the parts of this process; the mean loss (nat) over the labels of all processes."""
+        """One step from the parts of this process; the weighted mean loss (nat) over the labels of all processes."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate * self.schedule.factor(self.step)
-        labelled = torch.stack([(labels != 255).sum() for _, labels in parts]).sum()
-        cells = self._sum(labelled.double()).clamp(min=1)
+        cells = self._sum(torch.stack([weights.sum() for *_, weights in parts]).sum().double()).clamp(min=1)
         self.optimiser.zero_grad(set_to_none=True)
         total = torch.zeros((), device=cells.device)
-        for number, (inputs, labels) in enumerate(parts):
+        for number, (inputs, labels, weights) in enumerate(parts):
             last = number == len(parts) - 1
             with self.fabric.no_backward_sync(self.shared, enabled=not last and self.fabric.world_size > 1):
-                loss = label_loss(self.shared(inputs), labels)
+                loss = label_loss(self.shared(inputs), labels, weights)
                 # Gradients are averaged over the processes, so each counts for as many.
                 self.fabric.backward(loss * (self.fabric.world_size / cells.float()))
             total += loss.detach()
@@ -181,10 +181,10 @@ class Training:
                     buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))
         self.shared.eval()
         total = torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
-        for inputs, labels in held[self.fabric.global_rank :: self.fabric.world_size]:
+        for inputs, labels, weights in held[self.fabric.global_rank :: self.fabric.world_size]:
             with autocast(self.fabric.device, self.schedule.precision):
                 logits = self.network(inputs)
-            total += torch.stack([label_loss(logits, labels), (labels != 255).sum()]).double()
+            total += torch.stack([label_loss(logits, labels, weights), weights.sum()]).double()
         self.shared.train()
         loss, cells = self._sum(total).tolist()
         return loss / max(cells, 1)

@@ -12,7 +12,7 @@ from ai4land.allocate import expected_counts
 from ai4land.devices import choose_device
 from ai4land.models import Neural
 from ai4land.models.base import Whole
-from ai4land.models.inputs import Encoding, fit_encoding, turn
+from ai4land.models.inputs import Encoding, change_weights, fit_encoding, turn
 from ai4land.models.unet import UNet
 from ai4land.predict import blend_weights, predict_blended, window_starts
 from ai4land.runs import Experiment
@@ -123,6 +123,26 @@ def test_where_the_coarse_input_is_perfect_the_start_adds_up_to_it(changing_cube
     assert np.abs(got - wanted).max() < 0.02 * 625
     windows = predict_blended(model, batch, 48)[0]
     np.testing.assert_allclose(windows, p, atol=1e-3, err_msg="windows must know the start of the whole region")
+
+
+def test_changed_cells_are_weighted_and_the_odds_of_change_corrected_for_it(changing_cube, split):
+    encoding = Encoding((25,), {}, zones=False)
+    batch = make_batch(changing_cube, 1995, 2000, (25,), np.arange(10000).reshape(100, 100) < 1000, statics=False)
+    inputs = encoding(batch, torch.device("cpu"))
+    labels = torch.as_tensor(changing_cube.map(2000))[None].clone()
+    labels[0, 20, :50] = 255
+    weights = change_weights(inputs, labels, 10)[0].numpy()
+    changed = changing_cube.map(1995) != changing_cube.map(2000)
+    hidden = np.arange(10000).reshape(100, 100) < 1000
+    expected = np.where(changed & ~hidden, 10, 1) * (labels[0].numpy() != 255)
+    np.testing.assert_array_equal(weights, expected)
+    network = small(change_weight=10.0)._build(encoding, transition_counts(changing_cube, split.train))
+    padded = torch.nn.functional.pad(inputs, (0, 12, 0, 12), mode="replicate")
+    learned, said = (network.train(mode)(padded).softmax(1)[0, :, :100, :100] for mode in (True, False))
+    forest = torch.as_tensor((changing_cube.map(1995) == 4) & ~hidden)
+    odds = [(p[2] / p[4])[forest] for p in (learned, said)]
+    torch.testing.assert_close(odds[0], 10 * odds[1], rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(learned[:, hidden], said[:, hidden])
 
 
 def test_the_cnn_stands_behind_the_same_interface(changing_cube, split, tmp_path):

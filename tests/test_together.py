@@ -70,7 +70,8 @@ def test_the_gradient_of_a_step_does_not_depend_on_its_parts():
     for sizes in ([4], [1, 3]):
         torch.manual_seed(1)
         training = Training(torch.nn.Conv2d(3, 8, 3, padding=1), Schedule(precision="fp32", parts=len(sizes)), "")
-        loss = training.advance(list(zip(inputs.split(sizes), labels.split(sizes), strict=True)))
+        weights = (labels != 255) * (1.0 + (labels == 3))
+        loss = training.advance(list(zip(*(part.split(sizes) for part in (inputs, labels, weights)), strict=True)))
         ends.append((loss, training.network.weight.detach().clone()))
     assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-5)
     torch.testing.assert_close(ends[0][1], ends[1][1], atol=1e-6, rtol=1e-5)
@@ -126,7 +127,8 @@ def test_out_of_memory_says_what_to_lower(changing_cube, split, monkeypatch):
 
 def test_knobs_that_make_no_sense_are_refused(tmp_path):
     knobs = {"networks": "unet", "steps": 2, "every": 2, "window": 48, "batch": 8, "at_once": 3, "learning_rate": 1e-3,
-             "lowest_mask": 0.0, "highest_mask": 1.0, "refine": "step", "precision": "fp32", "workers": 1}  # fmt: skip
+             "lowest_mask": 0.0, "highest_mask": 1.0, "refine": "step", "precision": "fp32", "workers": 1,
+             "change_weight": 1.0}  # fmt: skip
     with pytest.raises(ValueError, match="batch 8 is not a multiple of at_once 3"):
         make_networks(tmp_path, 1, **knobs)
     with pytest.raises(ValueError, match="networks 'unett': choose of"):

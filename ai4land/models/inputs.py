@@ -151,6 +151,24 @@ def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, t
     return out
 
 
+def change_weights(inputs: torch.Tensor, labels: torch.Tensor, weight: float) -> torch.Tensor:
+    """Weights of the cells in the loss: ``weight`` where a visible prior class is not the label, else 1.
+
+    Parameters
+    ----------
+    inputs : torch.Tensor, shape (batch, channel, y, x)
+        Of `Encoding`: the one-hot prior comes first, then the flag of hidden cells.
+    labels : torch.Tensor, shape (batch, y, x), uint8
+        255 is none: weight 0.
+    weight : float
+    """
+    classes = class_codes(read_legend("land_use")).size
+    same = inputs[:, :classes].gather(1, labels.clamp(max=classes - 1).long()[:, None])[:, 0] > 0
+    hidden = inputs[:, classes] > 0
+    weights = torch.where(same | hidden, 1.0, float(weight))
+    return torch.where(labels == NO_DATA, 0.0, weights)
+
+
 def turn(inputs: torch.Tensor, labels: torch.Tensor, encoding: Encoding, rng: np.random.Generator) -> tuple:
     """A random flip, and on square windows a random quarter turn, of a whole batch; aspect turns with the map.
 

@@ -16,7 +16,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import keep_water
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
-from ai4land.models.inputs import Encoding, fit_encoding, turn
+from ai4land.models.inputs import Encoding, change_weights, fit_encoding, turn
 from ai4land.models.start import LAYERS, start_layers, transition_shares
 from ai4land.models.stored import read_about, read_encoding, read_transitions, read_weights, write_network
 from ai4land.models.unet import FromPrior, UNet
@@ -53,7 +53,9 @@ class Neural:
     workers : int
         Processes that read windows of a cube that is not in memory.
     fabric : lightning_fabric.Fabric, optional
-        Of `ai4land.train.connect`, to train in several processes.
+        Of `ai4land.devices.connect`, to train in several processes.
+    change_weight : float
+        Weight of changed cells in the loss; the probabilities are those of the cells as they are.
     """
 
     member = "all"
@@ -62,12 +64,13 @@ class Neural:
         self, schedule: Schedule | None = None, window: int = 512, batch: int = 2,
         mask_ratio: tuple[float, float] = (0.0, 1.0), method: str = "step", base: int = 16, seed: int = 1,
         checkpoints: Path | None = None, name: str = "unet", workers: int = 2, fabric: Any = None,
+        change_weight: float = 1.0,
     ) -> None:  # fmt: skip
         self.name, self.schedule, self.window = name, schedule or Schedule(), window
         self.workers, self.fabric = workers, fabric
         self.settings: dict[str, Any] = {
             "window": window, "batch": batch, "mask_ratio": list(mask_ratio), "method": method, "base": base,
-            "seed": seed,
+            "seed": seed, "change_weight": change_weight,
         }  # fmt: skip
         self.checkpoints = checkpoints
         self.device = choose_device()
@@ -83,7 +86,9 @@ class Neural:
             torch.manual_seed(self.settings["seed"])
             classes = class_codes(read_legend("land_use")).size
             network = NETWORKS[self.name](encoding.channels, classes, self.settings["base"])
-            whole = FromPrior(network, classes, encoding.target_fraction, encoding.start)
+            whole = FromPrior(
+                network, classes, encoding.target_fraction, encoding.start, self.settings["change_weight"]
+            )
             whole.start_from({gap: table[:classes, :classes] for gap, table in (counts or {}).items()})
             return whole
 
@@ -106,7 +111,7 @@ class Neural:
         train, held = (
             self.sampler(cube, split, cases, more) for more, cases in enumerate((split.train, split.validation))
         )
-        validation = [self._tensors(*held.draw(i, self.settings["batch"])) for i in range(_HELD)]
+        validation = [self._held(*held.draw(i, self.settings["batch"])) for i in range(_HELD)]
         title = f"{split.experiment}{fold}: train {self.name}"
         try:
             self.history = training.run(partial(self.windows, train), validation, title)
@@ -124,7 +129,7 @@ class Neural:
         """Temperature that suits the validation windows best."""
         assert self.network is not None
         logits, right = [], []
-        for inputs, labels in held:
+        for inputs, labels, _ in held:
             with autocast(self.device, self.schedule.precision):
                 made = self.network(inputs).float().movedim(1, -1)
             logits.append(made[labels != NO_DATA].cpu().numpy())
@@ -158,17 +163,22 @@ class Neural:
         read = stream(sampler, numbers, batch, self.workers)
         return (self._turned(number, *part) for number, part in zip(numbers, read, strict=True))
 
+    def _held(self, batch: Batch, labels: torch.Tensor) -> Part:
+        inputs, target = self._tensors(batch, labels)
+        return inputs, target, (target != NO_DATA).float()
+
     def _turned(self, number: int, batch: Batch, labels: torch.Tensor) -> Part:
         assert self.encoding is not None
         rng = np.random.default_rng([self.settings["seed"], number, 7])
-        return turn(*self._tensors(batch, labels), self.encoding, rng)
+        inputs, target = turn(*self._tensors(batch, labels), self.encoding, rng)
+        return inputs, target, change_weights(inputs, target, self.settings["change_weight"])
 
     def _about(self, cube: RegionCube, split: Split) -> str:
         """What the weights depend on: data, cases and configuration."""
         data = data_digest(cube, split.train + split.validation)
         return f"{data} {split.experiment} {split.fold} {self.name} {self.settings} {self.encoding}"
 
-    def _tensors(self, batch: Batch, labels: torch.Tensor) -> Part:
+    def _tensors(self, batch: Batch, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.encoding is not None
         inputs = self._padded(self.encoding(batch, self.device))
         wide = (0, inputs.shape[3] - labels.shape[2], 0, inputs.shape[2] - labels.shape[1])

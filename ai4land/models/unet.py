@@ -1,5 +1,6 @@
 """The paper's U-Net: four down and four up blocks of double convolution, skip connections, 1 x 1 head."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -80,15 +81,21 @@ class FromPrior(nn.Module):
         First channel of the class fractions of the target year.
     given : bool
         Whether the start is an input: the channels behind the flag of hidden cells.
+    change_weight : float
+        By which changed cells are weighted in the loss. Weighted so, odds of change are learned that are as many times
+        too large; in training mode they are multiplied here, in evaluation mode they are what they are.
     """
 
-    def __init__(self, network: nn.Module, classes: int, fraction: int, given: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, classes: int, fraction: int, given: bool = False, change_weight: float = 1.0
+    ) -> None:
         super().__init__()
+        self.more = math.log(change_weight)
         self.network, self.classes, self.fraction, self.given = network, classes, fraction, given
         nn.init.zeros_(network.head.weight)  # type: ignore[union-attr, arg-type]
         nn.init.zeros_(network.head.bias)  # type: ignore[union-attr, arg-type]
         # (backward or forward, constant and factor of log years, prior class, class)
-        self.transitions = nn.Parameter(torch.zeros(2, 2, classes, classes))
+        self.transitions = nn.Parameter(torch.zeros(2, 2, classes, classes), requires_grad=not given)
         self.trust = nn.Parameter(torch.ones(1))
 
     def start_from(self, counts: dict[int, np.ndarray]) -> None:
@@ -114,4 +121,6 @@ class FromPrior(nn.Module):
             table = self.transitions[(years > 0).long()]  # (batch, 2, prior class, class)
             table = table[:, 0] + table[:, 1] * years.abs().clamp(min=1).log()[:, None, None]
             start = torch.einsum("bcyx,bck->bkyx", prior.float(), table)
+        if self.training:
+            start = start + self.more * (1 - prior) * (1 - hidden)
         return self.network(x) + start + self.trust * hidden * (fractions + 1e-3).log()
