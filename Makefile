@@ -50,7 +50,7 @@ REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
 STEPWISE := $(shell grep -l '^ *stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
 steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
-BASE   := ai4land/execute.py $(call py,legend grid checks runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
+BASE   := ai4land/execute.py $(call py,legend grid checks experiments runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
 knobs   = $(wildcard $(SETTINGS)/$(1).yml)
 
 # Execute $< into $@ with the run's knobs; -r arguments are $(1).

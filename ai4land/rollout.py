@@ -22,7 +22,7 @@ from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.models import Model
 from ai4land.predict import predict_blended
 from ai4land.runs import Experiment
-from ai4land.samples import RegionCube, make_batch
+from ai4land.samples import RegionCube, first_case, make_batch
 
 PROBABILITY_SCALE = 255  # stored probability of 1
 
@@ -65,11 +65,12 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
 
 
 def _step(
-    model: Model, cube: RegionCube, experiment: Experiment, prior: np.ndarray, prior_year: int, year: int
+    model: Model, cube: RegionCube, experiment: Experiment, maps: list[np.ndarray], prior_year: int, year: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Map of the year after a prior map, and probabilities (class, y, x) that add up to its class areas."""
+    """Map of the year after known maps, the last first, and probabilities that add up to its class areas."""
+    prior, *earlier = maps
     batch = make_batch(
-        cube, prior_year, year, experiment.coarse_cells, None, experiment.statics, experiment.coarse, prior
+        cube, prior_year, year, experiment.coarse_cells, None, experiment.statics, experiment.coarse, prior, earlier
     )
     p = predict_blended(model, batch, model.window)[0]
     free = np.isin(prior, class_codes(read_legend("land_use"), land_only=True))
@@ -108,15 +109,16 @@ def roll(
     years = step_years(experiment)
     store = _create(path, _about(cube, name, experiment, weights), cube, years)
     done = store["done"][:]
-    labels, year = cube.map(experiment.start), experiment.start
+    year = experiment.start
+    maps = [cube.map(y) for y in (year, *first_case(cube, experiment).earlier)]
     with tqdm(total=len(years), desc=f"{name}: {model.name}", unit="year", mininterval=5) as bar:
         for number, following in enumerate(years):
             if done[number]:
                 labels = store["land_use"][number]
             else:
-                labels, p = _step(model, cube, experiment, labels, year, following)
+                labels, p = _step(model, cube, experiment, maps, year, following)
                 _keep(store, number, labels, p, bands)
-            year = following
+            year, maps = following, [labels, *maps[:-1]]
             bar.update()
     return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks={})
 

@@ -128,7 +128,7 @@ def test_out_of_memory_says_what_to_lower(changing_cube, split, monkeypatch):
 def test_knobs_that_make_no_sense_are_refused(tmp_path):
     knobs = {"networks": "unet", "steps": 2, "every": 2, "window": 48, "batch": 8, "at_once": 3, "learning_rate": 1e-3,
              "lowest_mask": 0.0, "highest_mask": 1.0, "refine": "step", "precision": "fp32", "workers": 1,
-             "change_weight": 1.0}  # fmt: skip
+             "change_weight": 1.0, "candidates": 1}  # fmt: skip
     with pytest.raises(ValueError, match="batch 8 is not a multiple of at_once 3"):
         make_networks(tmp_path, 1, **knobs)
     with pytest.raises(ValueError, match="networks 'unett': choose of"):

@@ -12,7 +12,7 @@ from ai4land.train import Schedule
 def make_networks(
     checkpoints: Path, seed: int, networks: str, steps: int, every: int, window: int, batch: int, at_once: int,
     learning_rate: float, lowest_mask: float, highest_mask: float, refine: str, precision: str, workers: int,
-    change_weight: float, fabric: Any = None,
+    change_weight: float, candidates: int, fabric: Any = None,
 ) -> dict[str, Callable[[], Neural]]:  # fmt: skip
     """Makers of the networks that the knobs of ``03-train-unet`` ask for, by name.
 
@@ -23,7 +23,7 @@ def make_networks(
     seed : int
     networks, steps, every, window, batch, at_once, learning_rate, lowest_mask, highest_mask, refine, precision
         Parameters of the notebook, which explains them.
-    workers, change_weight
+    workers, change_weight, candidates
         The same.
     fabric : lightning_fabric.Fabric, optional
         Of `ai4land.devices.connect`, to train in several processes.
@@ -45,6 +45,6 @@ def make_networks(
         name: partial(
             Neural, schedule, window, at_once, (lowest_mask, highest_mask), refine, seed=seed,
             checkpoints=checkpoints / name, name=name, workers=workers, fabric=fabric,
-            change_weight=change_weight,
+            change_weight=change_weight, candidates=candidates,
         ) for name in names
     }  # fmt: skip

@@ -32,6 +32,8 @@ class Encoding:
         How coarse fields are refined.
     states : dict of str to tuple of float
         Mean and standard deviation of LUH2's states; 0 and 1 for those that are fractions.
+    priors : int
+        Maps that are known: the prior one and those before it.
     start : bool
         Whether the layers of `ai4land.models.start` are an input: where the coarse input is perfect.
     """
@@ -42,27 +44,28 @@ class Encoding:
     method: str = "step"
     states: dict[str, tuple[float, float]] = field(default_factory=dict)
     start: bool = False
+    priors: int = 1
 
     @property
     def channels(self) -> int:
         """Number of channels."""
         classes = class_codes(read_legend("land_use")).size
         coarse = 2 * classes * len(self.coarse_cells) + len(self.states)
-        return classes * (1 + self.start) + 1 + coarse + len(self.statistics) + 5 * self.zones + 2
+        return classes * (self.priors + self.start) + 1 + coarse + len(self.statistics) + 5 * self.zones + 2
 
     @property
     def target_fraction(self) -> int:
         """First channel of the class fractions of the target year, finest coarse cells."""
         classes = class_codes(read_legend("land_use")).size
         order = self.coarse_cells.index(min(self.coarse_cells))
-        return classes * (1 + self.start) + 1 + 2 * classes * order + classes
+        return classes * (self.priors + self.start) + 1 + 2 * classes * order + classes
 
     def __call__(self, batch: Batch, device: torch.device) -> torch.Tensor:
         """Channels of a batch on the device, (batch, channel, y, x) float32.
 
-        One-hot prior and a flag of hidden cells; the start where visible (log shares); class fractions of the prior
-        and the target year for every coarse size; LUH2's states; standardised statics; main climate groups A to E,
-        one-hot; years in decades and their sign.
+        One-hot prior and a flag of hidden cells; the start where visible (log shares); one-hot maps before the
+        prior; class fractions of the prior and the target year for every coarse size; LUH2's states; standardised
+        statics; main climate groups A to E, one-hot; years in decades and their sign.
         """
         prior = torch.as_tensor(batch.prior, device=device)
         size, shape = prior.shape[0], (prior.shape[1], prior.shape[2])
@@ -72,6 +75,9 @@ class Encoding:
         if self.start:
             shares = [torch.as_tensor(batch.static[name], device=device).expand(size, *shape) for name in LAYERS]
             parts.append(torch.stack(shares, 1).float() * ~hidden[:, None])
+        if self.priors > 1:
+            earlier = torch.as_tensor(batch.earlier, device=device)
+            parts.append((earlier[:, :, None] == codes[:, None, None]).float().flatten(1, 2))
         start = torch.as_tensor(batch.start, device=device).expand(size, 2)
         for cells in self.coarse_cells:
             coarse = torch.as_tensor(batch.coarse[cells], device=device).flatten(1, 2)
@@ -131,7 +137,15 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
             statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)
     zones = split.statics and _ZONES in cube.static
     states = _fit_states(cube, split, seen)
-    return Encoding(split.coarse_cells, statistics, zones, method, states, split.coarse == "perfect")
+    return Encoding(
+        split.coarse_cells,
+        statistics,
+        zones,
+        method,
+        states,
+        split.coarse == "perfect",
+        1 + len(split.train[0].earlier),
+    )
 
 
 def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, tuple[float, float]]:
@@ -149,6 +163,12 @@ def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, t
         known = np.isfinite(values).any() and name not in STATES
         out[name] = (float(np.nanmean(values)), float(np.nanstd(values)) or 1.0) if known else (0.0, 1.0)
     return out
+
+
+def padded(inputs: torch.Tensor) -> torch.Tensor:
+    """Inputs with zeros below and to the right, to a multiple of 16 cells: the network halves a window four times."""
+    more = (0, -inputs.shape[3] % 16, 0, -inputs.shape[2] % 16)
+    return torch.nn.functional.pad(inputs, more) if any(more) else inputs
 
 
 def change_weights(inputs: torch.Tensor, labels: torch.Tensor, weight: float) -> torch.Tensor:

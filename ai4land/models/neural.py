@@ -16,7 +16,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import keep_water
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
-from ai4land.models.inputs import Encoding, change_weights, fit_encoding, turn
+from ai4land.models.inputs import Encoding, change_weights, fit_encoding, padded, turn
 from ai4land.models.start import LAYERS, start_layers, transition_shares
 from ai4land.models.stored import read_about, read_encoding, read_transitions, read_weights, write_network
 from ai4land.models.unet import FromPrior, UNet
@@ -27,7 +27,6 @@ from ai4land.train import Part, Schedule, Training, ahead
 
 NETWORKS = {"unet": UNet, "cnn": CNN}
 _HELD = 8  # validation batches
-_MULTIPLE = 16  # the network halves a window four times
 
 
 class Neural:
@@ -56,6 +55,8 @@ class Neural:
         Of `ai4land.devices.connect`, to train in several processes.
     change_weight : float
         Weight of changed cells in the loss; the probabilities are those of the cells as they are.
+    candidates : int
+        Windows drawn for each one that is learned from: the one with the most change.
     """
 
     member = "all"
@@ -64,13 +65,14 @@ class Neural:
         self, schedule: Schedule | None = None, window: int = 512, batch: int = 2,
         mask_ratio: tuple[float, float] = (0.0, 1.0), method: str = "step", base: int = 16, seed: int = 1,
         checkpoints: Path | None = None, name: str = "unet", workers: int = 2, fabric: Any = None,
-        change_weight: float = 1.0,
+        change_weight: float = 1.0, candidates: int = 1,
     ) -> None:  # fmt: skip
         self.name, self.schedule, self.window = name, schedule or Schedule(), window
         self.workers, self.fabric = workers, fabric
         self.settings: dict[str, Any] = {
             "window": window, "batch": batch, "mask_ratio": list(mask_ratio), "method": method, "base": base,
             "seed": seed, "change_weight": change_weight,
+            "candidates": candidates,
         }  # fmt: skip
         self.checkpoints = checkpoints
         self.device = choose_device()
@@ -137,13 +139,13 @@ class Neural:
         return fit_temperature(np.concatenate(logits), np.concatenate(right))
 
     def sampler(self, cube: RegionCube, split: Split, cases: list[Case], more: int = 0) -> WindowSampler:
-        """Windows of some cases; ``more`` is added to the seed."""
+        """Windows of training cases; of validation cases with a ``more`` that is added to the seed."""
         low, high = self.settings["mask_ratio"]
         device = self.device if isinstance(cube.land_use, np.ndarray) else None
         layers = partial(self._start, cube, split) if self.transitions else None
         return WindowSampler(
             cube, split, cases, self.settings["window"], (float(low), float(high)), self.settings["seed"] + more,
-            device, layers,
+            device, layers, 1 if more else self.settings["candidates"],
         )  # fmt: skip
 
     def _start(self, cube: RegionCube, split: Split, case: Case) -> dict[str, np.ndarray]:
@@ -180,16 +182,10 @@ class Neural:
 
     def _tensors(self, batch: Batch, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.encoding is not None
-        inputs = self._padded(self.encoding(batch, self.device))
+        inputs = padded(self.encoding(batch, self.device))
         wide = (0, inputs.shape[3] - labels.shape[2], 0, inputs.shape[2] - labels.shape[1])
         target = torch.nn.functional.pad(torch.as_tensor(labels, device=self.device), wide, value=NO_DATA)
         return inputs, target
-
-    @staticmethod
-    def _padded(inputs: torch.Tensor) -> torch.Tensor:
-        """Inputs with zeros below and to the right, to a multiple of 16 cells."""
-        more = (0, -inputs.shape[3] % _MULTIPLE, 0, -inputs.shape[2] % _MULTIPLE)
-        return torch.nn.functional.pad(inputs, more) if any(more) else inputs
 
     @torch.no_grad()
     def predict_proba(self, batch: Batch) -> np.ndarray:
@@ -204,11 +200,12 @@ class Neural:
         missing = sorted(set(self.encoding.statistics) - set(batch.static))
         missing += sorted(set(self.encoding.states) - set(batch.states))
         missing += [f"coarse cells of {c}" for c in self.encoding.coarse_cells if c not in batch.coarse]
+        missing += [f"{self.encoding.priors} prior maps"] if self.encoding.priors != batch.priors else []
         if missing:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
         batch = self.prepare(batch)
-        inputs = self._padded(self.encoding(batch, self.device)).contiguous(memory_format=torch.channels_last)
+        inputs = padded(self.encoding(batch, self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
             logits = self.network(inputs)
         out = (logits.float() / self.temperature).softmax(1)[..., :rows, :cols].cpu().numpy()

@@ -50,7 +50,13 @@ def read_encoding(stored: dict[str, Any]) -> Encoding:
         {n: (float(m), float(s)) for n, (m, s) in stored[part].items()} for part in ("statistics", "states")
     )
     return Encoding(
-        tuple(stored["coarse_cells"]), statistics, stored["zones"], stored["method"], states, stored["start"]
+        tuple(stored["coarse_cells"]),
+        statistics,
+        stored["zones"],
+        stored["method"],
+        states,
+        stored["start"],
+        stored["priors"],
     )
 
 

@@ -1,5 +1,6 @@
 """The arrays of one region, and of one case that a model predicts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ class Batch:
         Row and column of the first cell, counted from the north-west corner of the coarse fields.
     states : dict of str to numpy.ndarray, shape (batch, Y, X), float32
         LUH2's states of the target year, by name, on 25-cell blocks; empty where the coarse input is perfect.
+    earlier : numpy.ndarray, shape (batch, map, y, x), uint8, optional
+        Maps of the years before the prior one, the nearest first; 255 where hidden or without data. None without any.
     """
 
     prior: Array
@@ -83,6 +86,12 @@ class Batch:
     static: dict[str, Array] = field(default_factory=dict)
     start: Array = field(default_factory=lambda: np.zeros(2, int))
     states: dict[str, Array] = field(default_factory=dict)
+    earlier: Array | None = None
+
+    @property
+    def priors(self) -> int:
+        """Maps that are known: the prior one and those before it."""
+        return 1 if self.earlier is None else 1 + self.earlier.shape[1]
 
 
 def refine_step(coarse: np.ndarray, cells: int, shape: tuple[int, int]) -> np.ndarray:
@@ -187,6 +196,7 @@ def luh2_states(cube: RegionCube, year: int, source: str) -> dict[str, np.ndarra
 def make_batch(
     cube: RegionCube, prior_year: int, year: int, coarse_cells: tuple[int, ...], hidden: np.ndarray | None = None,
     statics: bool = True, source: str = "perfect", prior: np.ndarray | None = None,
+    earlier: Sequence[np.ndarray] = (),
 ) -> Batch:  # fmt: skip
     """Inputs of one case: its prior (hidden where it must be), coarse fields of both years, statics.
 
@@ -194,22 +204,25 @@ def make_batch(
     ----------
     prior : numpy.ndarray, shape (y, x), uint8, optional
         Map to start from instead of the observed one of ``prior_year``.
+    earlier : sequence of numpy.ndarray, shape (y, x), uint8
+        Maps of the years before it, the nearest first; hidden where the prior is.
     """
     prior = cube.map(prior_year) if prior is None else prior
     valid = prior != NO_DATA
     if hidden is not None:
-        prior = np.where(hidden, NO_DATA, prior).astype(np.uint8)
+        prior, *earlier = (np.where(hidden, NO_DATA, one).astype(np.uint8) for one in (prior, *earlier))
     coarse = {cells: coarse_pair(cube, prior_year, year, cells, source)[None] for cells in coarse_cells}
     states = {n: v[None] for n, v in luh2_states(cube, year, source).items()}
     years = np.array([year - prior_year], np.float32)
-    return Batch(prior[None], years, coarse, valid[None], cube.static if statics else {}, states=states)
+    return Batch(prior[None], years, coarse, valid[None], cube.static if statics else {}, states=states,
+                 earlier=np.stack(earlier)[None] if earlier else None)  # fmt: skip
 
 
 def cut_batch(batch: Batch, top: int, left: int, size: tuple[int, int]) -> Batch:
     """A window of a batch; coarse fields stay whole, ``start`` says where the window lies in them."""
     rows, cols = slice(top, top + size[0]), slice(left, left + size[1])
-    start = batch.start + np.array([top, left])
+    earlier = None if batch.earlier is None else batch.earlier[..., rows, cols]
     return replace(
-        batch, prior=batch.prior[:, rows, cols], valid=batch.valid[:, rows, cols], start=start,
-        static={n: v[..., rows, cols] for n, v in batch.static.items()},
+        batch, prior=batch.prior[:, rows, cols], valid=batch.valid[:, rows, cols], earlier=earlier,
+        start=batch.start + np.array([top, left]), static={n: v[..., rows, cols] for n, v in batch.static.items()},
     )  # fmt: skip

@@ -5,75 +5,25 @@ the maps inside held-out blocks are hidden as input too, with a buffer of the re
 """
 
 import hashlib
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from ai4land.grid import block_index
-from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.legend import NO_DATA
 from ai4land.runs import Experiment
 from ai4land.samples.arrays import Batch, RegionCube, make_batch
+from ai4land.samples.cases import Case, Split, earlier_years
 from ai4land.samples.patches import hide_patches
 
 RADII = (1, 2, 4, 8, 16)  # fine cells: densities of a class in boxes of 3 to 33 cells
 BUFFER = max(RADII)  # fine cells: the receptive field of the neighbourhood features
 
 
-@dataclass(frozen=True)
-class Case:
-    """Predict the map of ``year`` from the map of ``prior_year``.
-
-    Parameters
-    ----------
-    prior_year, year : int
-    where : numpy.ndarray, shape (y, x), bool, optional
-        Learn or judge in these cells only; everywhere where absent.
-    hidden : numpy.ndarray, shape (y, x), bool, optional
-        Cells whose prior class is hidden.
-    """
-
-    prior_year: int
-    year: int
-    where: np.ndarray | None = None
-    hidden: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Split:
-    """Training, validation and test cases of one experiment (and one of its folds).
-
-    ``refit`` says that a model may learn from the validation cases too once they have stopped it: in a
-    spatial split, where they are one more fold; never in a split by years, where they are held out.
-    ``statics`` says whether static layers are an input, ``coarse`` where the coarse fields come from.
-    """
-
-    experiment: str
-    coarse_cells: tuple[int, ...]
-    fold: int | None
-    train: list[Case]
-    validation: list[Case]
-    test: list[Case]
-    refit: bool = False
-    statics: bool = True
-    coarse: str = "perfect"
-
-
-def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
-    """Cells of a case (in a window of it) with a label worth learning: data in both maps, land unless hidden.
-
-    Ocean and water are taken over from the prior map, so a visible one teaches nothing.
-
-    Returns
-    -------
-    numpy.ndarray, shape (y, x), bool
-    """
-    land = class_codes(read_legend("land_use"), land_only=True)
-    prior, observed = cube.map(case.prior_year, window), cube.map(case.year, window)
-    cells = np.isin(prior, land) & np.isin(observed, land)
-    if case.hidden is not None:
-        cells |= case.hidden[window] & (prior != NO_DATA) & (observed != NO_DATA)
-    return cells if case.where is None else cells & case.where[window]
+def _known(cube: RegionCube, experiment: Experiment) -> list[int]:
+    """Years whose maps may be known when test years are predicted: the start and those on its other side."""
+    step = 1 if experiment.targets[0] > experiment.start else -1
+    return [year for year in cube.years if (year - experiment.start) * step <= 0]
 
 
 def deal_folds(valid: np.ndarray, cells: int, folds: int, seed: int) -> np.ndarray:
@@ -121,13 +71,19 @@ def _spatial_split(name: str, experiment: Experiment, cube: RegionCube, fold: in
     here = folds == fold
     test_hidden = _dilated(here, BUFFER)
 
+    known = _known(cube, experiment)
+
+    def case(year: int, where: np.ndarray, hidden: np.ndarray | None = None) -> Case:
+        earlier = earlier_years(experiment.start, year, experiment.priors, known)
+        return Case(experiment.start, year, where, hidden, earlier)
+
     def cases(*of: int) -> list[Case]:
         """Cases that learn from some folds; where priors are hidden, each in its turn is hidden like the test fold."""
         if not experiment.hide_prior:
-            return [Case(experiment.start, year, np.isin(folds, of)) for year in experiment.targets]
+            return [case(year, np.isin(folds, of)) for year in experiment.targets]
         masks = [(folds == k, _dilated(here | (folds == k), BUFFER)) for k in of]
         seen = [(where if fold in of else where & ~test_hidden, hidden) for where, hidden in masks]
-        return [Case(experiment.start, year, where, hidden) for year in experiment.targets for where, hidden in seen]
+        return [case(year, where, hidden) for year in experiment.targets for where, hidden in seen]
 
     stopping = (fold + 1) % experiment.folds
     train = cases(*(k for k in range(experiment.folds) if k not in (fold, stopping)))
@@ -135,11 +91,24 @@ def _spatial_split(name: str, experiment: Experiment, cube: RegionCube, fold: in
                  experiment.coarse)  # fmt: skip
 
 
-def _year_cases(prior_years: range, years: range, longest: int, where: np.ndarray | None) -> list[Case]:
+def _year_cases(
+    prior_years: range, years: range, longest: int, where: np.ndarray | None, priors: int
+) -> list[Case]:  # fmt: skip
     return [
-        Case(y + sign * gap, y, where) for y in years for gap in range(1, longest + 1) for sign in (-1, 1)
+        Case(y + sign * gap, y, where, None, earlier_years(y + sign * gap, y, priors, prior_years))
+        for y in years for gap in range(1, longest + 1) for sign in (-1, 1)
         if y + sign * gap in prior_years
     ]  # fmt: skip
+
+
+def _test_cases(cube: RegionCube, experiment: Experiment, hidden: np.ndarray | None = None) -> list[Case]:
+    start, known = experiment.start, _known(cube, experiment)
+    return [Case(start, y, None, hidden, earlier_years(start, y, experiment.priors, known)) for y in experiment.targets]
+
+
+def first_case(cube: RegionCube, experiment: Experiment) -> Case:
+    """Case of the first test year: what is known when a rollout starts."""
+    return _test_cases(cube, experiment)[0]
 
 
 def held_out(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
@@ -159,9 +128,10 @@ def _year_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) 
     longest = max(abs(year - experiment.start) for year in experiment.targets)
     forward = experiment.targets[0] > experiment.start
     # Validation asks the test's question: steps in the test's direction, into years not trained on.
-    asked = [c for c in _year_cases(both, held, longest, where) if (c.year > c.prior_year) == forward]
-    test = [Case(experiment.start, y) for y in experiment.targets]
-    return Split(name, experiment.coarse_cells, None, _year_cases(train, train, longest, where), asked, test,
+    priors = experiment.priors
+    asked = [c for c in _year_cases(both, held, longest, where, priors) if (c.year > c.prior_year) == forward]
+    learned = _year_cases(train, train, longest, where, priors)
+    return Split(name, experiment.coarse_cells, None, learned, asked, _test_cases(cube, experiment),
                  statics=experiment.statics, coarse=experiment.coarse)  # fmt: skip
 
 
@@ -173,7 +143,7 @@ def masked(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
 def _borrowed_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) -> Split:
     """Test cases only: the models are another experiment's."""
     hidden = masked(cube, experiment, seed) if experiment.mask_ratio else None
-    test = [Case(experiment.start, year, hidden=hidden) for year in experiment.targets]
+    test = _test_cases(cube, experiment, hidden)
     return Split(
         name, experiment.coarse_cells, None, [], [], test, statics=experiment.statics, coarse=experiment.coarse
     )
@@ -205,7 +175,10 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
 
 def case_batch(cube: RegionCube, split: Split, case: Case) -> Batch:
     """Inputs of one case as its split allows them."""
-    return make_batch(cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics, split.coarse)
+    earlier = [cube.map(year) for year in case.earlier]
+    return make_batch(
+        cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics, split.coarse, None, earlier
+    )
 
 
 def data_digest(cube: RegionCube, cases: list[Case]) -> str:
@@ -214,7 +187,7 @@ def data_digest(cube: RegionCube, cases: list[Case]) -> str:
     for values in (*map(cube.map, cube.years), *(np.asarray(v[:, :]) for v in cube.static.values())):
         data.update(np.ascontiguousarray(values).tobytes())
     for case in cases:
-        data.update(f"{case.prior_year} {case.year}".encode())
+        data.update(f"{case.prior_year} {case.year} {case.earlier}".encode())
         for mask in (case.where, case.hidden):
             data.update(b"" if mask is None else mask.tobytes())
     return data.hexdigest()

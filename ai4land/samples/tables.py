@@ -6,7 +6,8 @@ from scipy import ndimage
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.samples.arrays import Batch, RegionCube, refine_step
-from ai4land.samples.splits import RADII, Case, learnable
+from ai4land.samples.cases import Case, learnable
+from ai4land.samples.splits import RADII
 
 
 def class_densities(prior: np.ndarray, radius: int, codes: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to numpy.ndarray, shape (cells,), float32
-        ``prior_<class>`` and ``hidden`` (0 or 1); ``density_<radius>_<class>`` (1);
+        ``prior_<class>``, ``earlier_<map>_<class>`` and ``hidden`` (0 or 1); ``density_<radius>_<class>`` (1);
         ``kernel_density_<class>`` (cells-2); ``coarse_<cells>_<class>``, ``coarse_change_<cells>_<class>``,
         ``coarse_gain_<cells>_<class>`` and ``own_loss_<cells>`` (1, the last of the cell's prior class);
         every static under its name; ``years``.
@@ -103,6 +104,8 @@ def feature_table(batch: Batch, where: np.ndarray) -> dict[str, np.ndarray]:
     prior = batch.prior[0]
     table = {f"prior_{names[c]}": (prior == c)[where].astype(np.float32) for c in codes}
     table["hidden"] = (prior == NO_DATA)[where].astype(np.float32)
+    for number, before in enumerate(() if batch.earlier is None else batch.earlier[0], 1):
+        table |= {f"earlier_{number}_{names[c]}": (before == c)[where].astype(np.float32) for c in codes}
     for radius in RADII:
         density = class_densities(prior, radius, codes)
         table |= {f"density_{radius}_{names[c]}": d[where] for c, d in zip(codes, density, strict=True)}

@@ -3,8 +3,8 @@
 A region in memory is copied to the device once, in its storage types; one that is not is read window by window.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,20 @@ import torch
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.samples.arrays import Batch, RegionCube, coarse_pair
+from ai4land.samples.cases import Case, Split, learnable
 from ai4land.samples.patches import Patches, draw_patches
-from ai4land.samples.splits import Case, Split, learnable
 
 _TRIES = 20  # windows drawn before one without a label is accepted
 _STRIDE = 4  # one cell in so many along a side is looked at for a label
+
+
+Place = tuple[Case, slice, slice]  # rows and columns
+
+
+def _thin(place: Place) -> tuple[slice, slice]:
+    """Every fourth row and column of a window."""
+    _, rows, cols = place
+    return slice(rows.start, rows.stop, _STRIDE), slice(cols.start, cols.stop, _STRIDE)
 
 
 @dataclass(frozen=True)
@@ -50,28 +59,37 @@ class WindowSampler:
         Where the cube is copied to and windows are cut; the CPU where absent.
     layers : callable, optional
         Layers (y, x) of a case by name, to be cut beside the static ones; asked for once a case.
+    candidates : int
+        Windows drawn for each one that is given: the one with the most changed cells.
     """
 
     def __init__(
         self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
         device: torch.device | None = None, layers: Callable[[Case], dict[str, np.ndarray]] | None = None,
+        candidates: int = 1,
     ) -> None:  # fmt: skip
         self.cube, self.split, self.cases, self.mask_ratio, self.seed = cube, split, cases, mask_ratio, seed
         self.size = min(size, cube.grid.rows), min(size, cube.grid.cols)
-        self.device, self.layers = device or torch.device("cpu"), layers
+        self.device, self.layers, self.candidates = device or torch.device("cpu"), layers, candidates
         self._kept: dict[Any, torch.Tensor] = {}
         self._land = torch.zeros(256, dtype=torch.bool, device=self.device)
         self._land[class_codes(read_legend("land_use"), land_only=True).tolist()] = True
 
-    def _place(self, rng: np.random.Generator) -> tuple[Case, slice, slice]:
+    def _place(self, rng: np.random.Generator) -> Place:
         """A case, and a window that holds something to learn."""
         for _ in range(_TRIES):
             case = self.cases[rng.integers(len(self.cases))]
             top, left = (int(rng.integers(n - s + 1)) for n, s in zip(self.cube.grid.shape, self.size, strict=True))
-            looked = slice(top, top + self.size[0], _STRIDE), slice(left, left + self.size[1], _STRIDE)
-            if learnable(self.cube, case, looked).any():
+            place = case, slice(top, top + self.size[0]), slice(left, left + self.size[1])
+            if learnable(self.cube, case, _thin(place)).any():
                 break
-        return case, slice(top, top + self.size[0]), slice(left, left + self.size[1])
+        return place
+
+    def _changed(self, place: Place) -> float:
+        """Share of the cells of a window that change and may be learned from."""
+        case, window = place[0], _thin(place)
+        changed = self.cube.map(case.prior_year, window) != self.cube.map(case.year, window)
+        return float((changed & learnable(self.cube, case, window)).mean())
 
     def plan(self, number: int, count: int) -> list[Window]:
         """Windows of one batch, as `draw` cuts them."""
@@ -79,7 +97,8 @@ class WindowSampler:
         low, high = self.mask_ratio
         windows = []
         for _ in range(count):
-            place = self._place(rng)
+            places = [self._place(rng) for _ in range(self.candidates)]
+            place = max(places, key=self._changed) if self.candidates > 1 else places[0]
             # Half of the windows keep the lowest ratio: change is learned where the prior is visible.
             ratio = low + (high - low) * max(0.0, 2 * rng.random() - 1)
             windows.append(Window(*place, draw_patches(self.size, ratio, rng)))
@@ -103,8 +122,7 @@ class WindowSampler:
             Labels; 255 where there is nothing to learn.
         """
         windows = self.plan(number, count)
-        prior, observed = (torch.stack([self._map(getattr(w.case, y), w) for w in windows])
-                           for y in ("prior_year", "year"))  # fmt: skip
+        prior, observed = (self._maps(windows, [getattr(w.case, y) for w in windows]) for y in ("prior_year", "year"))
         hidden = self._on(np.stack([w.patches.fine(self.size) for w in windows]))
         wanted = torch.ones_like(hidden)
         for i, window in enumerate(windows):
@@ -117,7 +135,15 @@ class WindowSampler:
         # A hidden cell must be told from its surroundings, ocean and water too.
         wanted &= visible | (hidden & valid & (observed != NO_DATA))
         labels = torch.where(wanted, observed, NO_DATA)
-        return self._batch(windows, torch.where(hidden, NO_DATA, prior), valid), labels
+        batch = self._batch(windows, torch.where(hidden, NO_DATA, prior), valid)
+        further = list(zip(*(w.case.earlier for w in windows), strict=True))  # years of the windows, map by map
+        if not further:
+            return batch, labels
+        earlier = torch.stack([self._maps(windows, years) for years in further], 1)
+        return replace(batch, earlier=torch.where(hidden[:, None], NO_DATA, earlier)), labels
+
+    def _maps(self, windows: list[Window], years: Sequence[int]) -> torch.Tensor:
+        return torch.stack([self._map(year, window) for year, window in zip(years, windows, strict=True)])
 
     def _batch(self, windows: list[Window], prior: torch.Tensor, valid: torch.Tensor) -> Batch:
         around = max(self.split.coarse_cells)
