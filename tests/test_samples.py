@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import make_cube
 
-from ai4land.models import KernelDensity, Trees
+from ai4land.models import KernelDensity, Neural, Trees
 from ai4land.runs import Experiment
 from ai4land.samples import (
     RADII,
@@ -14,6 +16,7 @@ from ai4land.samples import (
     make_split,
     refine_step,
 )
+from ai4land.train import Schedule
 
 FORECAST = Experiment(start=1995, train=(1980, 1992), validation=(1993, 1995), test=(1996, 2005))
 HINDCAST = Experiment(start=1995, train=(1998, 2009), validation=(1995, 1997), test=(1985, 1994))
@@ -163,3 +166,55 @@ def test_one_interface_for_every_model(changing_cube):
     batch = case_batch(changing_cube, split, split.test[0])
     for model in (KernelDensity(), small_trees()):
         assert model.fit(changing_cube, split).predict_proba(batch).shape == (1, 8, 100, 100)
+
+
+def test_earlier_maps_are_known_ones_and_never_of_a_test_year(changing_cube):
+    for experiment in (FORECAST, HINDCAST):
+        experiment = experiment.model_copy(update={"priors": 3})
+        split = make_split("e", experiment, changing_cube, None, 1)
+        first, last = experiment.test
+        for case in split.train + split.validation + split.test:
+            step = 1 if case.year > case.prior_year else -1
+            assert len(case.earlier) == 2
+            for nearer, further in zip((case.prior_year, *case.earlier), case.earlier, strict=False):
+                assert further in (nearer - step, nearer)
+            assert not set(case.earlier) & set(range(first, last + 1))
+        assert split.test[0].earlier == ((1994, 1993) if experiment.start < first else (1996, 1997))
+        assert any(case.earlier[1] == case.prior_year for case in split.train), "at the edge the prior stands for it"
+
+
+def test_trees_and_network_see_the_earlier_maps_hidden_as_the_prior_is(changing_cube):
+    experiment = FORECAST.model_copy(update={"priors": 2, "test": (1996, 1997)})
+    split = make_split("e", experiment, changing_cube, None, 1)
+    hidden = np.zeros((100, 100), bool)
+    hidden[20:40, 20:40] = True
+    case = replace(split.test[0], hidden=hidden)
+    batch = case_batch(changing_cube, split, case)
+    assert batch.priors == 2 and (batch.earlier[0, 0][hidden] == 255).all()
+    np.testing.assert_array_equal(batch.earlier[0, 0][~hidden], changing_cube.map(1994)[~hidden])
+    table = feature_table(batch, np.ones((100, 100), bool))
+    np.testing.assert_array_equal(table["earlier_1_forest"].reshape(100, 100)[~hidden] == 1,
+                                  changing_cube.map(1994)[~hidden] == 4)  # fmt: skip
+    network = Neural(Schedule(steps=2, every=2, precision="fp32"), 48, 2, base=4).fit(changing_cube, split)
+    for model in (network, small_trees().fit(changing_cube, split)):
+        p = model.predict_proba(batch)
+        np.testing.assert_allclose(p[0][:, batch.valid[0]].sum(0), 1, atol=1e-4)
+        with pytest.raises(ValueError, match="lack|differ"):
+            model.predict_proba(replace(batch, earlier=None))
+
+
+def test_a_class_that_only_the_held_out_fold_has_is_never_predicted_and_does_not_stop_the_training(changing_cube):
+    maps = {y: changing_cube.map(y).copy() for y in (1995, 2000)}
+    folds = deal_folds(maps[1995] != 255, 25, 4, 1)
+    only = (folds == 0) & (maps[1995] == 4) & (np.arange(100)[:, None] % 3 == 0)
+    for labels in maps.values():
+        labels[only] = 6
+    cube = make_cube(maps)
+    split = make_split("e", SHARED, cube, 0, 1)
+    batch = case_batch(cube, split, split.test[0])
+    network = Neural(Schedule(steps=2, every=2, precision="fp32"), 48, 2, base=4).fit(cube, split)
+    for model in (network, small_trees().fit(cube, split)):
+        p = model.predict_proba(batch)[0]
+        assert np.isfinite(p).all()
+        np.testing.assert_allclose(p[:, batch.valid[0]].sum(0), 1, atol=1e-4)
+    assert (p[6] == 0).all(), "trees have not seen the class"

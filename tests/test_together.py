@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from ai4land.fit import notebook_knobs, processes
 from ai4land.models import Neural, make_networks
 from ai4land.models.unet import FromPrior
 from ai4land.runs import Experiment
@@ -77,7 +78,8 @@ def test_the_gradient_of_a_step_does_not_depend_on_its_parts():
     torch.testing.assert_close(ends[0][1], ends[1][1], atol=1e-6, rtol=1e-5)
 
 
-def test_a_streamed_batch_equals_one_from_memory(changing_cube, split):
+def test_a_streamed_batch_equals_one_from_memory(changing_cube):
+    split = make_split("forecast", EXPERIMENT.model_copy(update={"priors": 2}), changing_cube, None, 1)
     memory = WindowSampler(changing_cube, split, split.train, 48, (0.0, 1.0), 5)
     stored = replace(changing_cube, land_use=Stored(changing_cube.land_use),
                      static={n: Stored(v) for n, v in changing_cube.static.items()})  # fmt: skip
@@ -86,7 +88,7 @@ def test_a_streamed_batch_equals_one_from_memory(changing_cube, split):
     for number, (batch, labels) in zip([4, 2, 9], read, strict=True):
         wanted, wanted_labels = memory.draw(number, 2)
         assert (labels == wanted_labels).all()
-        for name in ("prior", "years", "valid", "start"):
+        for name in ("prior", "years", "valid", "start", "earlier"):
             assert (getattr(batch, name) == getattr(wanted, name)).all(), name
         assert (batch.coarse[25] == wanted.coarse[25]).all()
         assert (batch.static["elevation"] == wanted.static["elevation"]).all()
@@ -133,3 +135,18 @@ def test_knobs_that_make_no_sense_are_refused(tmp_path):
         make_networks(tmp_path, 1, **knobs)
     with pytest.raises(ValueError, match="networks 'unett': choose of"):
         make_networks(tmp_path, 1, **knobs | {"networks": "unett"})
+
+
+def test_the_knobs_and_processes_of_fit(monkeypatch):
+    knobs = notebook_knobs("tiny")
+    assert (knobs["steps"], knobs["window"], knobs["batch"], knobs["networks"]) == (60, 64, 8, "unet")
+    assert notebook_knobs("catalonia-twin")["steps"] == 300
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    assert processes() == (1, 1)
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "4")
+    assert processes() == (4, 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")  # torchrun inside a Slurm job
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert processes() == (2, 1)
