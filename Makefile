@@ -96,6 +96,7 @@ bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/aggregation.py
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/allocation.py
+	$(BIN)/python benchmarks/trees.py
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@[ -d $(OUT)/figures ] || { echo "No figures of run $(RUN) yet: make all RUN=$(RUN) first." >&2; exit 1; }
