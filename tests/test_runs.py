@@ -81,3 +81,11 @@ def test_the_papers_cases_run_on_real_data_and_on_the_twin_earth(name):
     assert twin.name == f"{name}-twin" and twin.experiments == real.experiments
     assert {e.mask_ratio for e in real.experiments.values()} == {0, 0.6, 0.75, 1}
     assert real.experiments["spatial"].folds == 5
+
+
+def test_borrowed_models_must_know_as_many_prior_maps(edited):
+    experiments = read_run("tiny").model_dump(mode="json", exclude_defaults=True)["experiments"]
+    experiments["masked_60"]["priors"] = 4
+    edited(experiments=experiments)
+    with pytest.raises(ValueError, match="experiment masked_60: priors 4, but its models were trained as forecast"):
+        read_run("tiny")
