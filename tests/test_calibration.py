@@ -21,10 +21,8 @@ def test_tempered_probabilities_add_up_keep_zeros_and_their_order():
     p = np.array([[0.7, 0.3, 0.0], [0.2, 0.2, 0.6]], np.float32)
     soft = temper(p, 2.0, 1)
     np.testing.assert_allclose(soft.sum(1), 1, atol=1e-6)
-    assert (
-        (soft[0] == 0).tolist() == [False, False, True]
+    assert (soft[0] == 0).tolist() == [False, False, True]
     assert soft[0, 0] < 0.7 and (soft.argmax(1) == p.argmax(1)).all()
-    )
     np.testing.assert_allclose(temper(p, 1.0, 1), p, atol=1e-6)
 
 
