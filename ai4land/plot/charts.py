@@ -197,9 +197,10 @@ def plot_reliability(table: pd.DataFrame, experiments: dict[str, str], source: s
             upper.plot(rows["confidence"], rows["accuracy"], marker="o", markersize=2.4, linewidth=1,
                        label=model_label(model, member), **style)  # fmt: skip
             lower.plot(rows["confidence"], rows["cells"], marker="o", markersize=2, linewidth=0.8, **style)
-        upper.set_title(title, loc="left", weight="bold")
-        upper.set(aspect="equal", xlim=(0, 1), ylim=(0, 1))
-        lower.set(yscale="log", xlabel="probability of the most probable class (1)")
+        upper.set_title(title, loc="left", fontsize=7)
+        upper.set(xlim=(0, 1), ylim=(0, 1))
+        lower.set(yscale="log")
+    panels[1, len(experiments) // 2].set_xlabel("probability of the most probable class (1)")
     panels[0, 0].set_ylabel("share that is right (1)")
     panels[1, 0].set_ylabel("cells")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
