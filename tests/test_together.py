@@ -13,8 +13,9 @@ from safetensors.numpy import load_file
 from ai4land.fit import notebook_knobs, processes
 from ai4land.models import Neural, make_networks
 from ai4land.models.unet import FromPrior
+from ai4land.predict import predict_blended
 from ai4land.runs import Experiment
-from ai4land.samples import make_split
+from ai4land.samples import case_batch, make_split
 from ai4land.samples.stream import stream
 from ai4land.samples.windows import WindowSampler
 from ai4land.train import Schedule, Training
@@ -92,6 +93,17 @@ def test_a_streamed_batch_equals_one_from_memory(changing_cube):
             assert (getattr(batch, name) == getattr(wanted, name)).all(), name
         assert (batch.coarse[25] == wanted.coarse[25]).all()
         assert (batch.static["elevation"] == wanted.static["elevation"]).all()
+
+
+def test_a_network_trained_from_the_store_is_the_one_trained_from_memory(changing_cube, split):
+    stored = replace(changing_cube, land_use=Stored(changing_cube.land_use),
+                     static={n: Stored(v) for n, v in changing_cube.static.items()})  # fmt: skip
+    schedule = Schedule(steps=4, every=2, precision="fp32")
+    ends = []
+    for cube in (changing_cube, stored):
+        model = Neural(schedule, 48, 2, base=4, seed=3, workers=1).fit(cube, split)
+        ends.append(predict_blended(model, case_batch(cube, split, split.test[0]), 48))
+    np.testing.assert_array_equal(ends[0], ends[1])
 
 
 class Stored:

@@ -214,7 +214,8 @@ def make_batch(
     coarse = {cells: coarse_pair(cube, prior_year, year, cells, source)[None] for cells in coarse_cells}
     states = {n: v[None] for n, v in luh2_states(cube, year, source).items()}
     years = np.array([year - prior_year], np.float32)
-    return Batch(prior[None], years, coarse, valid[None], cube.static if statics else {}, states=states,
+    static = {name: np.asarray(values[:, :]) for name, values in cube.static.items()} if statics else {}
+    return Batch(prior[None], years, coarse, valid[None], static, states=states,
                  earlier=np.stack(earlier)[None] if earlier else None)  # fmt: skip
 
 
