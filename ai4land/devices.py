@@ -1,5 +1,6 @@
 """Where a network learns: the device, the arithmetic, and the processes that learn together."""
 
+import logging
 import os
 from functools import cache
 from typing import TYPE_CHECKING
@@ -30,9 +31,11 @@ def connect(precision: str, processes: int = 1, nodes: int = 1) -> "Fabric":
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
 
-    alone = processes * nodes == 1
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    alone, device = processes * nodes == 1, choose_device()
+    devices = [device.index] if alone and device.type == "cuda" else processes
     fabric = Fabric(
-        accelerator=choose_device().type, devices=processes, num_nodes=nodes, strategy="auto" if alone else "ddp",
+        accelerator=device.type, devices=devices, num_nodes=nodes, strategy="auto" if alone else "ddp",
         precision="bf16-mixed" if precision == "bf16" else "32-true", plugins=LightningEnvironment() if alone else None,
     )  # fmt: skip
     fabric.launch()
