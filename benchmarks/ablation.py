@@ -30,13 +30,13 @@ REGION, STEPS = "demo_nw", ((1993, 1998), (1995, 2000))
 
 def network(weight: float, candidates: int, most: float = 1.0) -> Callable[[], Model]:
     """Maker of a U-Net with the demo's settings but these."""
-    schedule = Schedule(steps=240, every=80, learning_rate=3e-3)
+    schedule = Schedule(steps=180, every=60, learning_rate=3e-3)
     return lambda: Neural(schedule, 96, 8, (0.0, most), seed=1, change_weight=weight, candidates=candidates)
 
 
 def trees() -> Model:
     """Boosted trees with the demo's settings."""
-    return Trees(rounds=120, rows=60000, cases=12, seed=1, threads=1, masked=0.5)
+    return Trees(rounds=80, rows=60000, cases=12, seed=1, threads=1, masked=0.5)
 
 
 VARIANTS: dict[str, tuple[Callable[[], Model], int]] = {
