@@ -42,10 +42,12 @@ def protocol_table(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
                      for year, lead in _years(run, name).items()}  # fmt: skip
             both = pd.concat(years, axis=1).swaplevel(axis=1)
             average = pd.concat({(m, "average"): both[m].mean(axis=1) for m in METRICS.values()}, axis=1)
-            both = pd.concat([both, average], axis=1)
-            columns = [(m, year) for m in METRICS.values() for year in (*years, "average")]
-            tables[f"{experiment.mask_ratio:.0%}", fold] = both[columns]
-    return pd.concat(tables, names=["masked", "cells"]) if tables else pd.DataFrame()
+            tables[f"{experiment.mask_ratio:.0%}", fold] = pd.concat([both, average], axis=1)
+    if not tables:
+        return pd.DataFrame()
+    table = pd.concat(tables, names=["masked", "cells"])
+    titles = sorted(set(table.columns.get_level_values(1)) - {"average"})
+    return table[[(m, title) for m in METRICS.values() for title in (*titles, "average")]]
 
 
 def class_table(scores: pd.DataFrame, experiment: str, lead: str) -> pd.DataFrame:
