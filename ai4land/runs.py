@@ -29,7 +29,15 @@ class Inputs(_Strict):
     luh2: str | None = None
     scenarios: dict[str, str] = {}
     soil: str | None = None
+    koppen_history: str | None = None
     koppen_future: str | None = None
+    land_cover: str | None = None
+    land_cover_later: str | None = None
+    leaf_area_index: str | None = None
+    climate: str | None = None
+    climate_land: str | None = None
+    co2: str | None = None
+    population: str | None = None
     peers: str | None = None
 
     @property

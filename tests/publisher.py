@@ -56,6 +56,13 @@ class _Handler(BaseHTTPRequestHandler):
         if page is not None:
             self._send(page, body)
 
+    def do_HEAD(self):
+        status, headers, _ = self._answer(self.server.pages.get(self.path.split("?")[0]))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
     def _answer(self, page):
         empty = {"Content-Length": "0"}
         if page is None:
@@ -69,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 302, empty | {"Location": page.redirect}, b""
         headers = {"Content-Type": page.kind}
         headers |= {k: v for k, v in (("ETag", page.etag), ("Last-Modified", page.modified)) if v}
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         proof = self.headers.get("If-Range")
         same = not page.if_range or proof in (None, page.etag, page.modified)
         body, status = page.body, 200
@@ -77,8 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
             start, total = int(asked[1]), len(page.body)
             if start >= total:
                 return 416, empty | {"Content-Range": f"bytes */{total}"}, b""
-            body, status = page.body[start:], 206
-            headers["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
+            last = min(int(asked[2] or total), total - 1)
+            body, status = page.body[start : last + 1], 206
+            headers["Content-Range"] = f"bytes {start}-{last}/{total}"
         return status, headers | ({"Content-Length": str(len(body))} if page.length else {}), body
 
     def _send(self, page, body):

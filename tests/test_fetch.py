@@ -26,7 +26,7 @@ from publisher import Publisher
 
 import ai4land
 from ai4land.runs import read_run
-from ai4land.sources import archive, download, fetch, registry
+from ai4land.sources import archive, download, fetch, hosts, registry
 from ai4land.sources.download import ResumingDownloader
 from ai4land.sources.fetch import fetch_missing, missing_inputs
 
@@ -652,6 +652,8 @@ def certificates(tmp_path_factory):
         by = ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key", "-CAcreateserial"] if signer else []
         by = by or ["-signkey", "root.key"]
         openssl(folder, "x509", "-req", "-in", f"{name}.csr", *by, *extensions, "-out", f"{name}.pem")
+    signed = ["-CA", "inner.pem", "-CAkey", "inner.key", "-CAcreateserial", "-extfile", "leaf.ext", "-days", "-1"]
+    openssl(folder, "x509", "-req", "-in", "leaf.csr", *signed, "-out", "expired.pem")
     (folder / "bundle.pem").write_text((folder / "root.pem").read_text() + (folder / "inner.pem").read_text())
     return folder
 
@@ -673,16 +675,32 @@ def test_an_incomplete_chain_is_refused_and_the_setting_named(incomplete, certif
     assert "\n" not in str(failure.value) and "tried" not in str(failure.value) and incomplete.log == []
 
 
-@pytest.mark.parametrize("setting", ["certificates", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("setting", ["certificates", "data/hosts.csv", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_missing_certificate_can_be_given(incomplete, certificates, rows, get, monkeypatch, setting):
     luh2(incomplete, rows)
     bundle = certificates / "bundle.pem"
     if setting == "certificates":
         get("luh2_static", certificates=bundle)
+    elif setting == "data/hosts.csv":
+        (certificates / "certificates").mkdir()
+        shutil.copy(bundle, certificates / "certificates" / "here.pem")
+        table = pd.DataFrame({"user_agent": ["Mozilla/5.0"], "certificates": ["here.pem"]}, ["127.0.0.1"])
+        monkeypatch.setattr(hosts, "DATA", certificates)
+        monkeypatch.setattr(hosts, "_hosts", lambda: table)
+        get("luh2_static")
+        assert incomplete.log[0].agent == "Mozilla/5.0"
     else:
         monkeypatch.setenv(setting, str(bundle))
         get("luh2_static")
     assert [r.status for r in incomplete.log] == [200]
+
+
+def test_an_expired_certificate_is_refused_and_called_so(certificates, rows, get):
+    with Publisher(certificates / "expired.pem", certificates / "leaf.key") as publisher:
+        luh2(publisher, rows)
+        with pytest.raises(ConnectionError, match="certificate has expired"):
+            get("luh2_static", certificates=certificates / "bundle.pem")
+        assert publisher.log == []
 
 
 def test_a_refused_certificate_goes_to_the_mirror(incomplete, server, rows, get):

@@ -18,7 +18,8 @@ import requests
 import urllib3
 from tqdm import TqdmWarning, tqdm
 
-from ai4land import __version__
+from ai4land.sources.hosts import certificates as certificates_of
+from ai4land.sources.hosts import user_agent
 
 with warnings.catch_warnings():
     # pooch asks for notebook widgets that these progress bars do without.
@@ -48,7 +49,7 @@ class ResumingDownloader(HTTPDownloader):
     waits : sequence of float
         Seconds before each new try after failures that brought no new byte.
     certificates : pathlib.Path, optional
-        PEM file of trusted certificates; else REQUESTS_CA_BUNDLE, SSL_CERT_FILE or those of requests.
+        PEM file of trusted certificates; else those of `ai4land.sources.hosts.certificates`.
     **kwargs
         For `requests.get`: ``headers``, ``timeout`` (s), ``auth``.
     """
@@ -60,11 +61,11 @@ class ResumingDownloader(HTTPDownloader):
         certificates: Path | None = None,
         **kwargs: Any,
     ):
-        trusted = certificates or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
-        options: dict[str, Any] = {"timeout": 60, "verify": str(trusted) if trusted else True} | kwargs
-        agent = {"User-Agent": f"ai4land/{__version__}", "Accept-Encoding": "identity"}
-        super().__init__(chunk_size=1 << 16, **options | {"headers": agent | dict(options.pop("headers", {}))})
-        self.progress, self.waits = progress, tuple(waits)
+        plain = {"Accept-Encoding": "identity"}
+        super().__init__(
+            chunk_size=1 << 16, **{"timeout": 60} | kwargs | {"headers": plain | kwargs.get("headers", {})}
+        )
+        self.progress, self.waits, self.certificates = progress, tuple(waits), certificates
 
     def __call__(self, url: str, output_file: str | Path, pooch: object = None, check_only: bool = False) -> Any:
         """Bring a file to its end; what has arrived stays in ``output_file``, its ETag in ``<output_file>.json``.
@@ -99,13 +100,14 @@ class ResumingDownloader(HTTPDownloader):
     def _attempt(self, url: str, part: Path) -> None:
         state = _read_state(part, url)
         start = _size(part) if state else 0
-        headers = dict(self.kwargs["headers"])
+        headers = {"User-Agent": user_agent(url)} | self.kwargs["headers"]
+        verify = str(self.certificates or certificates_of(url))
         if start:
             tag, date = (state.get(name) for name in VALIDATORS)
             proof = tag if tag and not tag.startswith("W/") else date  # If-Range takes no weak ETag
             headers |= {"Range": f"bytes={start}-"} | ({"If-Range": proof} if proof else {})
         try:
-            with requests.get(url, stream=True, **self.kwargs | {"headers": headers}) as answer:
+            with requests.get(url, stream=True, **self.kwargs | {"headers": headers, "verify": verify}) as answer:
                 at = _first_byte(answer, part, start, state)
                 if at is not None:
                     self._append(answer, url, part, at)
@@ -115,9 +117,9 @@ class ResumingDownloader(HTTPDownloader):
             request = getattr(error, "request", None)
             host = urlsplit(request.url if request else url).hostname
             raise ConnectionError(
-                f"{url}: the certificate of {host} cannot be verified (luh.umd.edu sends an incomplete chain); set "
-                f"`certificates` (environment variable REQUESTS_CA_BUNDLE or SSL_CERT_FILE) to a PEM file that also "
-                f"has the missing one, or get the file by hand. {_PassingError(error)}"
+                f"{url}: the certificate of {host} cannot be verified (expired, or its chain is incomplete, as that of "
+                f"luh.umd.edu); give the missing one in `certificates`, as data/certificates/README.md says (or all by "
+                f"REQUESTS_CA_BUNDLE), or get the file by hand. {_PassingError(error)}"
             ) from None
         except requests.RequestException as error:
             raise ConnectionError(f"{url}: {_PassingError(error)}") from None
