@@ -89,6 +89,9 @@ lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 	$(BIN)/python -m pytest -q tests/test_repository.py
 
+data-report: $(READY)  ## print what RUN will fetch: from where, how many GB, licences, accounts
+	@$(BIN)/python -m ai4land.sources.report $(RUN) $(abspath $(RAW))
+
 lab: $(READY)  ## open the notebooks in JupyterLab
 	PATH="$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir .
 
@@ -113,7 +116,7 @@ clean:  ## remove what was made for RUN; raw data stay
 	rm -rf $(OUT) data/processed/$(RUN)
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 	@echo "  RUN=<run>  one of: $(RUNS) (default demo; <run>-twin: on the made-up planet)   RAW=<folder>  where raw files are"
 
-.PHONY: all test lint lab bench figures lock clean help
+.PHONY: all test lint data-report lab bench figures lock clean help

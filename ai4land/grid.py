@@ -9,6 +9,8 @@ import xarray as xr
 
 from ai4land.legend import DATA
 
+SHARD_CELLS = 2000  # 20 degrees: the unit of writing of large stores
+Bounds = tuple[float, float, float, float]  # west, south, east, north, degrees
 EARTH_RADIUS = 6371007.181  # m, radius of the sphere with the area of the WGS84 ellipsoid
 COARSE_CELLS = 25  # fine cells along one side of a 0.25 degree cell
 CHUNK_CELLS = 500  # 5 degrees: 20 coarse cells, and a whole number of them tiles every region
@@ -62,7 +64,7 @@ class Grid:
         return self.west + np.arange(self.cols + 1) * self.dlon
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
+    def bounds(self) -> Bounds:
         """West, south, east, north edges, degrees."""
         return self.west, self.north - self.rows * self.dlat, self.west + self.cols * self.dlon, self.north
 
@@ -139,7 +141,7 @@ def grid_of(field: xr.DataArray | xr.Dataset) -> Grid:
     return Grid(float(lat[0]) + dlat / 2, float(lon[0]) - dlon / 2, dlat, dlon, lat.size, lon.size)
 
 
-def window_slices(grid: Grid, bounds: tuple[float, float, float, float], name: str) -> tuple[slice, slice]:
+def window_slices(grid: Grid, bounds: Bounds, name: str) -> tuple[slice, slice]:
     """Rows and columns of the cells whose centres lie inside a window.
 
     Parameters
@@ -184,7 +186,7 @@ def read_regions() -> pd.DataFrame:
     return pd.read_csv(DATA / "regions.csv", index_col="region")
 
 
-def region_bounds(region: str) -> tuple[float, float, float, float]:
+def region_bounds(region: str) -> Bounds:
     """West, south, east, north of a named region, degrees.
 
     Raises

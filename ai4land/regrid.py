@@ -1,10 +1,11 @@
 """Moving fields between grids, by area.
 
-Which method suits which field: classes to a coarser grid -> `class_fractions`, then `majority`;
-a quantity to a coarser grid -> `area_mean`; classes to a grid of about the same cell -> `nearest`.
+Which method suits which field: shares of classes on a coarser grid -> `class_fractions`; the class
+of a coarser cell -> `majority_of`; a quantity on a coarser grid -> `area_mean`; classes on a grid of about the same
+cell -> `nearest`. Beside input and result they hold a few target rows, whatever the height of the window.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
@@ -13,9 +14,7 @@ from scipy import sparse
 from ai4land.grid import EARTH_RADIUS, Grid, grid_of
 from ai4land.legend import NO_DATA, check_codes
 
-Planes = Callable[[slice], Iterator[tuple[int, np.ndarray]]]
-
-_BAND = 64  # target rows in work at a time: bounds memory, whatever the window
+_WORK = 2**20  # numbers in work at a time; the result does not depend on it, nor on the number of threads
 
 
 def _overlaps(source: np.ndarray, target: np.ndarray) -> sparse.csr_matrix:
@@ -49,20 +48,43 @@ def overlap_weights(source: Grid, target: Grid) -> tuple[sparse.csr_matrix, spar
     return rows, cols
 
 
-def _aggregate(by_row: sparse.csr_matrix, by_col: sparse.csr_matrix, planes: Planes, count: int) -> np.ndarray:
-    """Sum ``planes(rows)``, an iterable of ``count`` float32 source planes, over the target cells."""
-    out = np.zeros((count, by_row.shape[0], by_col.shape[0]), np.float32)
-    by_row, by_col = by_row.astype(np.float32), by_col.astype(np.float32)
-    for start in range(0, by_row.shape[0], _BAND):
-        band = by_row[start : start + _BAND]
-        used = np.unique(band.indices)
-        if not used.size:
-            continue
-        rows = slice(used[0], used[-1] + 1)
-        for number, plane in planes(rows):
-            narrow = band[:, rows] @ plane
-            out[number, start : start + _BAND] = (by_col @ narrow.T).T
-    return out
+def _bands(by_row: sparse.csr_matrix, width: int) -> list[tuple[slice, slice, sparse.csr_matrix]]:
+    """A few target rows at a time: these, the source rows they touch, and the weights of one on the other."""
+    height = max(1, _WORK * by_row.shape[0] // max(1, by_row.nnz * width))
+    bands = []
+    for start in range(0, by_row.shape[0], height):
+        ends = by_row.indptr[start : start + height + 1]
+        used, weights = (a[ends[0] : ends[-1]] for a in (by_row.indices, by_row.data))
+        first, last = (int(used[0]), int(used[-1])) if used.size else (0, 0)
+        shape = ends.size - 1, last - first + 1
+        band = sparse.csr_matrix((weights, used - first, ends - ends[0]), shape)
+        bands.append((slice(start, start + shape[0]), slice(first, last + 1), band))
+    return bands
+
+
+def _class_areas(cover: xr.DataArray, target: Grid, codes: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Area of each class on the unit sphere, (class, row, col) float32, a few target rows at a time.
+
+    Along a row of source cells the codes are the column numbers of a sparse matrix with one row a target cell:
+    written out dense, it is the length of every class in every cell, at a cost that hardly grows with the classes.
+    """
+    by_row, by_col = (w.astype(np.float32) for w in overlap_weights(grid_of(cover), target))
+    values, (cols, each) = cover.to_numpy(), (by_col.shape[0], by_col.nnz)
+    known, number = np.append(codes, NO_DATA), np.full(256, len(codes) + 1, np.uint8)
+    number[known] = np.arange(len(known))
+    bands = _bands(by_row, max(cols * len(known), each))
+    tall = max(touched.stop - touched.start for _, touched, _ in bands)
+    length = np.tile(by_col.data, tall)
+    ends = np.append((by_col.indptr[:-1] + each * np.arange(tall)[:, None]).ravel(), each * tall)
+    for rows, touched, band in bands:
+        found = np.take(number, values[touched])
+        if found.max() > len(codes):
+            check_codes(values, known, str(cover.name or "cover"), "the legend")
+        deep = len(found)
+        entries = length[: deep * each], found[:, by_col.indices].ravel(), ends[: deep * cols + 1]
+        lengths = sparse.csr_matrix(entries, shape=(deep * cols, len(known))).toarray()
+        areas = band @ lengths.reshape(deep, -1)
+        yield rows, np.ascontiguousarray(np.moveaxis(areas.reshape(-1, cols, len(known)), -1, 0)[:-1])
 
 
 def class_fractions(cover: xr.DataArray, target: Grid, codes: np.ndarray) -> xr.Dataset:
@@ -81,57 +103,47 @@ def class_fractions(cover: xr.DataArray, target: Grid, codes: np.ndarray) -> xr.
     xarray.Dataset
         ``fraction`` (cover_class, lat, lon) float32, of the area with data (1), sums to 1 over
         ``cover_class``, NaN where there is none; ``area`` (lat, lon) float64, that area in m2.
+        4 bytes a class and cell: on a fine grid with many classes, `majority_of` needs one a cell.
 
     Raises
     ------
     ValueError
-        If ``cover`` holds a code that is neither in ``codes`` nor 255.
+        If ``cover`` holds a code inside the target that is neither in ``codes`` nor 255.
 
     References
     ----------
     Jones (1999), first-order conservative remapping, doi:10.1175/1520-0493(1999)127<2204:FASOCR>2.0.CO;2
     """
-
-    values = cover.to_numpy()
-    check_codes(values, np.append(codes, NO_DATA), str(cover.name or "cover"), "the legend")
-
-    def planes(rows: slice) -> Iterator[tuple[int, np.ndarray]]:
-        part = values[rows]
-        for number, code in enumerate(codes):
-            hit = part == code
-            if hit.any():
-                yield number, hit.astype(np.float32)
-
-    shared = _aggregate(*overlap_weights(grid_of(cover), target), planes, len(codes))
-    total = shared.sum(0, dtype=float)
-    shared /= np.where(total > 0, total, np.nan).astype(np.float32)
+    fraction, area = np.empty((len(codes), *target.shape), np.float32), np.empty(target.shape)
+    for rows, areas in _class_areas(cover, target, codes):
+        area[rows] = total = areas.sum(0, dtype=float)
+        np.divide(areas, np.where(total > 0, total, np.nan).astype(np.float32), out=fraction[:, rows])
     coords = {"cover_class": np.asarray(codes), **target.coords()}
-    return xr.Dataset(
-        {
-            "fraction": (("cover_class", "lat", "lon"), shared, {"units": "1"}),
-            "area": (("lat", "lon"), total * EARTH_RADIUS**2, {"units": "m2"}),
-        },
-        coords,
-    )
+    made = xr.DataArray(fraction, coords, ("cover_class", "lat", "lon"), "fraction", {"units": "1"}).to_dataset()
+    return made.assign(area=(("lat", "lon"), area * EARTH_RADIUS**2, {"units": "m2"}))
 
 
-def majority(fractions: xr.DataArray) -> xr.DataArray:
-    """Class with the largest area in each cell; the lowest code wins a tie.
+def majority_of(cover: xr.DataArray, target: Grid, codes: np.ndarray) -> xr.DataArray:
+    """Class with the largest area in every target cell, without holding the fractions of all classes.
 
     Parameters
     ----------
-    fractions : xarray.DataArray, shape (..., cover_class, lat, lon), float
-        Codes ascending along ``cover_class``; NaN where there is no data.
+    cover, target, codes
+        As of `class_fractions`, and refused for the same reason.
 
     Returns
     -------
-    xarray.DataArray, shape (..., lat, lon), uint8
-        Class code; 255 where fractions are NaN.
+    xarray.DataArray, shape (lat, lon), uint8
+        Class code, the lowest in a tie; 255 where there is no data.
     """
-    # Rounding makes equal areas equal: float32 sums of the same area differ in the last digits.
-    filled = fractions.fillna(-1).round(5)
-    code = fractions["cover_class"][filled.argmax("cover_class")].drop_vars("cover_class")
-    return code.where(fractions.notnull().any("cover_class"), NO_DATA).astype(np.uint8)
+    code, below = np.empty(target.shape, np.uint8), 255 - np.arange(len(codes), dtype=np.int32)[:, None, None]
+    for rows, areas in _class_areas(cover, target, codes):
+        total = areas.sum(0)
+        scale = np.divide(np.float32(1e5), total, out=np.zeros_like(total), where=total > 0)
+        # Rounding makes equal areas equal: float32 sums of the same area differ in the last digits.
+        rank = (np.rint(areas * scale).astype(np.int32) << 8) + below
+        code[rows] = np.where(total > 0, np.asarray(codes)[255 - (rank.max(0) & 255)], NO_DATA)
+    return xr.DataArray(code, target.coords(), ("lat", "lon"), cover.name)
 
 
 def area_mean(field: xr.DataArray, target: Grid) -> xr.DataArray:
@@ -148,17 +160,18 @@ def area_mean(field: xr.DataArray, target: Grid) -> xr.DataArray:
     xarray.DataArray, shape (lat, lon), float32
         Same unit; NaN where no source cell has a value.
     """
-    values = field.to_numpy()
-
-    def planes(rows: slice) -> Iterator[tuple[int, np.ndarray]]:
-        part = np.asarray(values[rows], np.float32)
+    by_row, by_col = (w.astype(np.float32) for w in overlap_weights(grid_of(field), target))
+    values, mean = field.to_numpy(), np.empty(target.shape, np.float32)
+    for rows, touched, band in _bands(by_row, by_col.shape[1]):
+        part = np.asarray(values[touched], np.float32)
         valid = np.isfinite(part)
-        yield 0, np.where(valid, part, 0).astype(np.float32)
-        yield 1, valid.astype(np.float32)
-
-    total, weight = _aggregate(*overlap_weights(grid_of(field), target), planes, 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(weight > 0, total / weight, np.nan).astype(np.float32)
+        if valid.all():
+            # Every column has the weight of the rows: one column stands for all, to the last digit.
+            height = np.repeat(band @ np.ones((len(part), 1), np.float32), part.shape[1], 1)
+        else:
+            part, height = np.where(valid, part, np.float32(0)), band @ valid.astype(np.float32)
+        total, weight = ((by_col @ narrow.T).T for narrow in (band @ part, height))
+        mean[rows] = total / np.where(weight > 0, weight, np.float32(np.nan))
     return xr.DataArray(mean, target.coords(), ("lat", "lon"), field.name, field.attrs)
 
 

@@ -7,12 +7,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ai4land.experiments import Experiment
-from ai4land.grid import region_bounds
+from ai4land.grid import Bounds, region_bounds
 from ai4land.legend import DATA
 
 TWIN = "-twin"  # behind the name of a run: the same on the twin Earth
 MADE_UP = "synthetic, made by ai4land"
-Bounds = tuple[float, float, float, float]
+_TWIN_INPUTS = {"leaf_area_index": "lai_cgls_1km"}  # where the twin Earth has the layout of another product
 
 
 class _Strict(BaseModel):
@@ -163,6 +163,7 @@ def read_run(name: str) -> Run:
     given = yaml.safe_load(path.read_text())
     if name.endswith(TWIN):
         given |= {"title": f"{given['title']}, twin Earth (synthetic)", "source": MADE_UP, "synthetic": True}
+        given["inputs"] |= {role: name for role, name in _TWIN_INPUTS.items() if role in given["inputs"]}
     try:
         run = Run(name=name, **given)
     except ValidationError as error:

@@ -28,7 +28,8 @@ import ai4land
 from ai4land.runs import read_run
 from ai4land.sources import archive, download, fetch, hosts, registry
 from ai4land.sources.download import ResumingDownloader
-from ai4land.sources.fetch import fetch_missing, missing_inputs
+from ai4land.sources.inputs import missing_inputs
+from ai4land.sources.supply import fetch_missing
 
 BODY = np.random.default_rng(0).bytes(300_000)
 STATIC = "/LUH2/LUH2_v2h/staticData_quarterdeg.nc"
@@ -135,9 +136,12 @@ def test_wrong_content_names_both_hashes_and_what_was_there_stays(server, rows, 
     old = tmp_path / "raw" / "luh2_static" / "staticData_quarterdeg.nc"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"before")
-    with pytest.raises(ValueError, match=rf"md5 is {md5(b'wrong')[4:]}, the publisher's is {md5(b'right')[4:]}"):
+    with pytest.raises(
+        ValueError, match=rf"md5 is {md5(b'wrong')[4:]}, the publisher's is {md5(b'right')[4:]}.*aside as .*nc\.bad"
+    ):
         get("luh2_static")
     assert old.read_bytes() == b"before" and leftovers(tmp_path) == []
+    assert old.with_name("staticData_quarterdeg.nc.bad").read_bytes() == b"wrong"
     server.pages[STATIC].body = b"right"
     assert get("luh2_static") == [old] and old.read_bytes() == b"right"
 
@@ -547,6 +551,10 @@ def inputs(server, rows, run):
     return rows
 
 
+def lacking(run, tmp_path):
+    return [need.dataset for need in missing_inputs(run, tmp_path / "raw")]
+
+
 def fetch_run(run, tmp_path):
     getter = ResumingDownloader(False, (0, 0), timeout=5)
     return fetch_missing(run, tmp_path / "raw", tmp_path / "hashes.lock", False, getter)
@@ -556,9 +564,9 @@ def test_what_a_run_lacks_is_fetched_and_what_it_has_is_not_asked_for(server, in
     cropped = tmp_path / "raw" / "mine" / "gebco.nc"
     cropped.parent.mkdir(parents=True)
     cropped.write_bytes(b"a window that suffices")
-    assert missing_inputs(run, tmp_path / "raw") == ["hilda_plus_v2", "koppen", "luh2"]
+    assert lacking(run, tmp_path) == ["hilda_plus_v2", "koppen", "luh2"]
     assert len(fetch_run(run, tmp_path)) == len(run.map_years) + 2
-    assert server.requests("/gebco.nc") == [] and missing_inputs(run, tmp_path / "raw") == []
+    assert server.requests("/gebco.nc") == [] and lacking(run, tmp_path) == []
     count = len(server.log)
     assert fetch_run(run, tmp_path) == [] and len(server.log) == count
 
@@ -566,10 +574,10 @@ def test_what_a_run_lacks_is_fetched_and_what_it_has_is_not_asked_for(server, in
 def test_a_year_that_no_map_has_makes_land_use_missing(server, inputs, run, tmp_path):
     fetch_run(run, tmp_path)
     next((tmp_path / "raw").rglob(f"hilda_plus_states_{run.map_years[1]}_*.tif")).unlink()
-    assert missing_inputs(run, tmp_path / "raw") == ["hilda_plus_v2"]
+    assert lacking(run, tmp_path) == ["hilda_plus_v2"]
     count = len(server.log)
     fetch_run(run, tmp_path)  # from the archive that is there
-    assert missing_inputs(run, tmp_path / "raw") == [] and len(server.log) == count
+    assert lacking(run, tmp_path) == [] and len(server.log) == count
 
 
 def test_what_needs_a_person_is_said_before_anything_is_downloaded(server, inputs, run, tmp_path):

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 from rasterio.warp import Resampling, reproject
 
+from ai4land import regrid
 from ai4land.grid import Grid
 from ai4land.regrid import (
     area_mean,
     class_fractions,
     coarsen_fractions,
     cut_around,
-    majority,
+    majority_of,
     nearest,
     overlap_weights,
 )
@@ -77,20 +78,57 @@ def test_unknown_code_is_refused():
         class_fractions(field(np.full((2, 4), 9, np.uint8), source), source.blocks(2), np.arange(8))
 
 
+def test_a_code_unknown_in_the_last_row_is_refused_too(monkeypatch):
+    source = Grid(0.08, 0, 0.01, 0.01, 8, 4)
+    cover = np.zeros((8, 4), np.uint8)
+    cover[7, 3] = 38
+    monkeypatch.setattr(regrid, "_WORK", 1)
+    with pytest.raises(ValueError, match=r"codes \[38\]"):
+        majority_of(field(cover, source), source.blocks(2), np.arange(38))
+
+
+@pytest.mark.parametrize("work", [1, 3000, 2**30])
+def test_fractions_and_means_do_not_depend_on_how_many_rows_are_in_work(monkeypatch, work):
+    # 38 codes with gaps between them, as land cover has, and no data; 3.6 cells to one.
+    rng, codes = np.random.default_rng(5), np.arange(38) * 5 + 10
+    source, target = Grid(50, 7, 1 / 360, 1 / 360, 90, 72), Grid(50, 7, 0.01, 0.01, 25, 20)
+    cover = field(rng.choice([*codes, 255], source.shape).astype(np.uint8), source)
+    height = field(np.where(rng.random(source.shape) < 0.1, np.nan, 500).astype(np.float32), source)
+    height[:40] = rng.random((40, 72))
+    made = class_fractions(cover, target, codes), majority_of(cover, target, codes), area_mean(height, target)
+    monkeypatch.setattr(regrid, "_WORK", work)
+    again = class_fractions(cover, target, codes), majority_of(cover, target, codes), area_mean(height, target)
+    assert all(one.identical(two) for one, two in zip(made, again, strict=True))
+    # The majority by numpy's own argmax: the first of equal shares.
+    largest = codes[made[0]["fraction"].to_numpy().round(5).argmax(0)]
+    assert (made[1] == largest).all()
+
+
 def test_majority_takes_the_lowest_code_in_a_tie_and_255_without_data():
-    fractions = xr.DataArray(
-        np.array([[[0.5, 0.2, np.nan]], [[0.5, 0.5, np.nan]], [[0.0, 0.3, np.nan]]], np.float32),
-        {"cover_class": [2, 4, 6]}, ("cover_class", "lat", "lon"),
-    )  # fmt: skip
-    assert majority(fractions).to_numpy().tolist() == [[2, 4, 255]]
+    # Two rows on either side of the equator, equal in area: 4 and 2 share the first cell, 6 wins against one 2 in
+    # the second although a quarter of that cell has no data.
+    source = Grid(0.01, 0, 0.01, 0.01, 2, 6)
+    cover = np.array([[4, 2, 6, 2, 255, 255], [2, 4, 255, 6, 255, 255]], np.uint8)
+    made = majority_of(field(cover, source), source.blocks(2), np.array([2, 4, 6]))
+    assert made.to_numpy().tolist() == [[2, 6, 255]] and made.dtype == np.uint8
 
 
 def test_a_tie_stays_a_tie_when_areas_carry_rounding():
     # Two classes share each target cell in equal columns: code 3 wins everywhere, at any latitude.
     source = Grid(67.3, 11.1, 1 / 240, 1 / 240, 24, 24)
     cover = np.tile(np.array([5, 3], np.uint8), (24, 12))
-    made = class_fractions(field(cover, source), Grid(67.3, 11.1, 1 / 40, 1 / 40, 4, 4), np.arange(8))
-    assert (majority(made["fraction"]) == 3).all()
+    assert (majority_of(field(cover, source), Grid(67.3, 11.1, 1 / 40, 1 / 40, 4, 4), np.arange(8)) == 3).all()
+
+
+def test_cells_outside_the_source_have_no_data():
+    source, target = Grid(0.02, 0, 0.01, 0.01, 2, 2), Grid(0.04, 0, 0.01, 0.01, 4, 4)
+    made = class_fractions(field(np.ones((2, 2), np.uint8), source), target, np.arange(2))
+    inside = np.zeros((4, 4), bool)
+    inside[2:, :2] = True
+    assert (np.isfinite(made["fraction"].to_numpy()) == inside).all() and ((made["area"] > 0) == inside).all()
+    mean = area_mean(field(np.ones((2, 2), np.float32), source), target)
+    assert (np.isfinite(mean.to_numpy()) == inside).all()
+    assert (majority_of(field(np.ones((2, 2), np.uint8), source), target, np.arange(2)) == 1)[2:, :2].all()
 
 
 def test_area_mean_equals_gdal_average():

@@ -12,7 +12,7 @@ from ai4land.sources.elevation import derive_terrain
 from ai4land.sources.hilda_plus import open_hilda_plus_geotiff, open_hilda_plus_netcdf
 from ai4land.sources.koppen import open_koppen_geotiff
 from ai4land.sources.luh2 import open_luh2_static
-from ai4land.sources.registry import check_hash, check_whole, read_registry
+from ai4land.sources.registry import check_hash, check_whole
 
 V1, V2 = "hilda_plus_{}_states_GLOB-v1-0_wgs84-nn.tif", "hilda_plus_states_{}_GLOB-v2_wgs84.tif"
 
@@ -230,12 +230,3 @@ def test_a_truncated_file_is_refused(tmp_path, kind):
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     with pytest.raises(ValueError, match=r"truncated or damaged.*fetch it again"):
         check_whole(path)
-
-
-def test_registry_rows_are_complete():
-    table = read_registry()
-    assert table.index.is_unique
-    for column in ("reader", "version", "pattern", "url", "licence", "access", "citation", "title"):
-        assert (table[column] != "").all(), column
-    assert set(table["access"]) <= {"open", "account", "manual"}
-    assert table["hash"].str.fullmatch(r"|(md5:[0-9a-f]{32})|(sha256:[0-9a-f]{64})").all()

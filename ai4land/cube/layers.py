@@ -9,6 +9,7 @@ from ai4land.regrid import area_mean, class_fractions, cut_around, nearest
 from ai4land.runs import Run
 from ai4land.sources import InputFile, open_input
 from ai4land.sources.elevation import derive_terrain
+from ai4land.sources.leaf_area_series import monthly_mean
 
 _FIRST_YEAR = 1850  # of the product
 _COARSE_RELIEF = 5  # times the cells' size: elevation coarser than that stays on its own grid
@@ -87,17 +88,16 @@ def regrid_terrain(elevation: xr.DataArray, grid: Grid) -> xr.Dataset:
     return xr.Dataset({name: area_mean(field, grid) for name, field in derive_terrain(elevation).items()})
 
 
-def regrid_luh2_static(static: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
-    """Static fields of LUH2 on the coarse cells of a region, area means.
+def regrid_luh2_static(static: xr.Dataset, blocks: Grid) -> xr.Dataset:
+    """Static fields of LUH2 on coarse cells, area means.
 
     Parameters
     ----------
     static : xarray.Dataset
         Of `ai4land.sources.luh2.open_luh2_static`.
-    coarse : xarray.Dataset
-        Anything on the region's coarse cells.
+    blocks : Grid
+        Coarse cells of the region.
     """
-    blocks = grid_of(coarse)
     fields = {n: area_mean(cut_around(f, blocks).load(), blocks) for n, f in static.items() if n != "cell_area"}
     return xr.Dataset(fields)
 
@@ -124,7 +124,6 @@ def luh2_groups(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Da
     groups: dict[str, xr.Dataset] = {}
     for role in ("luh2", *run.inputs.scenarios) if run.inputs.luh2 else ():
         states = open_input(inputs[role])
-        assert isinstance(states, xr.Dataset)
         first, last = int(states["time"][0]), int(states["time"][-1])
         base = run.map_years[-1]
         if role == "luh2" and (first > run.map_years[0] or last < base):
@@ -138,24 +137,60 @@ def luh2_groups(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Da
     return groups
 
 
-def regrid_luh2_states(states: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
-    """LUH2's states on the coarse cells of a region, area means; an identity where the cells are LUH2's own.
+def regrid_luh2_states(states: xr.Dataset, blocks: Grid) -> xr.Dataset:
+    """LUH2's states on coarse cells, area means; an identity where the cells are LUH2's own.
 
     Parameters
     ----------
     states : xarray.Dataset, (time, lat, lon)
         Of `luh2_groups`.
-    coarse : xarray.Dataset
-        Anything on the region's coarse cells.
+    blocks : Grid
+        Coarse cells of the run.
 
     Returns
     -------
     xarray.Dataset
         ``luh2_state`` (time, state, lat, lon) float32.
     """
-    blocks = grid_of(coarse)
     around = cut_around(states.to_dataarray("state"), blocks).transpose("time", "state", "lat", "lon").load()
     own = nearest(around, blocks)
     if not grid_of(around).same_cells(blocks):
         own = own.copy(data=[[area_mean(one, blocks).to_numpy() for one in year] for year in around])
     return own.astype(np.float32).to_dataset(name="luh2_state")
+
+
+def koppen_maps(inputs: dict[str, list[InputFile]]) -> dict[str, xr.DataArray]:
+    """Koeppen-Geiger maps by period and scenario, such as ``1961_1990`` or ``2041_2070-ssp370``.
+
+    Parameters
+    ----------
+    inputs : dict of str to list of InputFile
+        Files by role, of `ai4land.sources.find_inputs`.
+
+    Returns
+    -------
+    dict of str to xarray.DataArray
+        Of `ai4land.sources.open_input`, lazy; empty where the run names neither earlier nor later periods.
+    """
+    if not {"koppen_history", "koppen_future"} & set(inputs):
+        return {}
+    files = [f for role in ("koppen_history", "koppen", "koppen_future") for f in inputs.get(role, ())]
+    return {"-".join(f.keys[k] for k in ("period", "scenario") if k in f.keys): open_input([f]) for f in files}
+
+
+def open_series(inputs: dict[str, list[InputFile]]) -> dict[str, xr.Dataset]:
+    """Monthly and yearly series that stay on their own grids, by group of the cube; lazy."""
+    roles = ("climate", "climate_land", "population", "co2")
+    return {role: open_input(inputs[role]) for role in roles if role in inputs}
+
+
+def time_steps(inputs: dict[str, list[InputFile]]) -> dict[str, np.ndarray]:
+    """Periods, years and months that the inputs give to the groups ``koppen``, ``land_cover`` and ``lai``."""
+    steps = {}
+    if zones := koppen_maps(inputs):
+        steps["koppen"] = np.array(list(zones), object)
+    if years := [f.year for role in ("land_cover", "land_cover_later") for f in inputs.get(role, ())]:
+        steps["land_cover"] = np.array(years)
+    if "leaf_area_index" in inputs:
+        steps["lai"] = monthly_mean(open_input(inputs["leaf_area_index"]))["time"].to_numpy()
+    return steps

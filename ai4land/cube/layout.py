@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, GLOBAL, Grid, grid_of, region_bounds, window_slices
+from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, GLOBAL, SHARD_CELLS, Grid, grid_of, region_bounds, window_slices
 from ai4land.runs import Run
 
 
@@ -22,17 +22,38 @@ class Layout:
         cols = min(c.stop - c.start for _, c in self.regions.values())
         return min(CHUNK_CELLS, rows), min(CHUNK_CELLS, cols)
 
+    @property
+    def shard(self) -> tuple[int, int] | None:
+        """Shard of the fine maps: 2000 x 2000 where every region is made of them, else none."""
+        sizes = [w.stop - w.start for region in self.regions.values() for w in region]
+        return (SHARD_CELLS, SHARD_CELLS) if all(size % SHARD_CELLS == 0 for size in sizes) else None
+
+    @property
+    def unit(self) -> tuple[int, int]:
+        """Cells that one writer writes at a time: a shard, or a chunk where there are none."""
+        return self.shard or self.chunk
+
+    def blocks(self, region: str) -> list[tuple[slice, slice]]:
+        """Rows and columns of the units of one region, the last ones as far as it goes."""
+        rows, cols = (
+            [slice(at, min(at + size, part.stop)) for at in range(part.start, part.stop, size)]
+            for part, size in zip(self.regions[region], self.unit, strict=True)
+        )
+        return [(row, col) for row in rows for col in cols]
+
     def region_grid(self, region: str) -> Grid:
         """Fine grid of one region."""
         return self.grid.cut(*self.regions[region])
 
     def coarse_slices(self, region: str) -> tuple[slice, slice]:
         """Rows and columns of one region on the coarse grid."""
-        rows, cols = self.regions[region]
-        return (
-            slice(rows.start // COARSE_CELLS, -(-rows.stop // COARSE_CELLS)),
-            slice(cols.start // COARSE_CELLS, -(-cols.stop // COARSE_CELLS)),
-        )
+        return coarse_window(self.regions[region])
+
+
+def coarse_window(window: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Rows and columns of the coarse cells under some rows and columns of the fine grid."""
+    rows, cols = (slice(w.start // COARSE_CELLS, -(-w.stop // COARSE_CELLS)) for w in window)
+    return rows, cols
 
 
 def plan_layout(run: Run, land_use: xr.DataArray | xr.Dataset) -> Layout:
@@ -51,7 +72,7 @@ def plan_layout(run: Run, land_use: xr.DataArray | xr.Dataset) -> Layout:
     elif run.grid == "global":
         grid = grid.cut(*window_slices(grid, source.bounds, f"run {run.name}"))
     layout = Layout(grid, {r: window_slices(grid, region_bounds(r), f"region {r}") for r in run.regions})
-    chunk = layout.chunk
+    chunk = layout.unit
     for region, window in layout.regions.items():
         for axis, (part, size) in enumerate(zip(window, chunk, strict=True)):
             if part.start % size or (part.stop % size and part.stop != grid.shape[axis]):

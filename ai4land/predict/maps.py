@@ -204,7 +204,6 @@ def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
     adopted: dict[str, Predictions] = {name: {} for name in run.experiments}
     for file in files:
         source = open_input([file])
-        assert isinstance(source, xr.DataArray)
         maps = regrid_land_use(source, cube.grid)
         for name, experiment in run.experiments.items():
             if experiment.stepwise:

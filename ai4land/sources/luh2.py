@@ -5,9 +5,10 @@ number; latitude flipped in some copies; states are fractions of the whole cell,
 """
 
 import re
+import warnings
 from pathlib import Path
 
-import netCDF4
+import cftime
 import numpy as np
 import xarray as xr
 
@@ -36,14 +37,34 @@ def _check_variables(data: xr.Dataset, wanted: set[str], path: Path, kind: str) 
         raise ValueError(f"{path}: no variables {missing}, found {found}; is this {kind}?")
 
 
-def _calendar_years(time: xr.DataArray, path: Path) -> np.ndarray:
-    """Calendar year of each time step (int16), from the values of ``time`` and never from their position."""
+def calendar_years(time: xr.DataArray, path: Path) -> np.ndarray:
+    """Calendar year of each time step of a yearly series, from the values of ``time`` and never from their position.
+
+    Parameters
+    ----------
+    time : xarray.DataArray, shape (time,)
+        As the file holds it, not decoded: "years since" or "days since" in any CF calendar, year 0 included.
+    path : pathlib.Path
+        The file, for the error message.
+
+    Returns
+    -------
+    numpy.ndarray, shape (time,), int16
+
+    Raises
+    ------
+    ValueError
+        If the units are others, or the steps do not ascend by a year or more.
+    """
     units, values = str(time.attrs.get("units", "")), time.to_numpy().astype(float)
     if epoch := re.match(r"years since (\d{1,4})-", units):
         # Steps are whole years; the small term keeps a year that single precision holds a little too low.
         years = int(epoch[1]) + np.floor(values + 1e-3)
     elif units.startswith("days since"):
-        dates = np.asarray(netCDF4.num2date(values, units, time.attrs.get("calendar", "standard")), object)
+        calendar = time.attrs.get("calendar", "standard")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cftime.CFWarning)  # CF has no year 0, CMIP6 counts from one
+            dates = np.asarray(cftime.num2date(values, units, calendar, has_year_zero=True), object)
         years = np.array([date.year for date in dates])
     else:
         raise ValueError(f"{path}: units of time are {units!r}, expected 'years since Y-M-D' or 'days since Y-M-D'.")
@@ -81,7 +102,7 @@ def open_luh2_states(files: list[InputFile], version: str) -> xr.Dataset:
     path = files[0].path
     data = xr.open_dataset(path, decode_times=False, mask_and_scale=False, chunks={"time": 1})
     _check_variables(data, {*STATES, *_SECONDARY, "time", "lat", "lon"}, path, "a LUH2 states file")
-    years = _calendar_years(data["time"], path)
+    years = calendar_years(data["time"], path)
     names = read_crosswalk("luh2", "land_use").set_index("source_code")["source_name"]
     about = {state: (f"fraction of the cell that is {names[state]}", "1") for state in STATES} | _SECONDARY
     fields = {}

@@ -1,16 +1,23 @@
-"""Where the inputs are: the registry, the files found for a data set, and whether they are whole."""
+"""Where the inputs are: the registry, the files found for a data set, and whether they are whole.
+
+The window of a run that was cut out of a file on a server lies in a folder that names it (`window_folder`); it serves
+every run whose window it holds.
+"""
 
 import hashlib
 import re
+import zipfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import netCDF4
 import pandas as pd
 import rasterio
 
+from ai4land.grid import Bounds
 from ai4land.legend import DATA
-from ai4land.runs import Run
+from ai4land.sources.archive import check_archive
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,44 @@ def dataset_row(dataset: str) -> pd.Series:
     return registry.loc[dataset]
 
 
-def find_files(dataset: str, raw: Path, years: list[int] | None = None) -> list[InputFile]:
+def series_of(row: pd.Series) -> list[dict[str, str]]:
+    """What fills the ``{...}`` of the addresses of a registry row, one dict a file; one empty dict for a single file.
+
+    Column ``series`` reads ``year=1992-2015`` (every year) or ``layer=sand|silt;depth=0-5cm|5-15cm`` (every pair).
+    """
+    values: dict[str, list[str]] = {}
+    for part in filter(None, row.get("series", "").split(";")):
+        name, text = part.strip().split("=", 1)
+        span = re.fullmatch(r"(\d{4})-(\d{4})", text) if name == "year" else None
+        values[name] = [str(y) for y in range(int(span[1]), int(span[2]) + 1)] if span else text.split("|")
+    return [dict(zip(values, one, strict=True)) for one in product(*values.values())]
+
+
+def window_folder(bounds: Bounds) -> str:
+    """Name of the folder that holds what was cut out for a window (west, south, east, north, degrees)."""
+    return "window_" + "_".join(f"{edge:.6g}" for edge in bounds)
+
+
+def _window_of(path: Path) -> Bounds | None:
+    """Window that a file was cut out for; None for a whole file."""
+    for part in path.parts:
+        if re.fullmatch(r"window(_-?[\d.]+){4}", part):
+            west, south, east, north = (float(edge) for edge in part.split("_")[1:])
+            return west, south, east, north
+    return None
+
+
+def _holds(path: Path, bounds: Bounds | None) -> bool:
+    """Whether a file is whole, or was cut out for a window that holds ``bounds``."""
+    have = _window_of(path)
+    if have is None or bounds is None:
+        return have is None
+    return have[0] <= bounds[0] and have[1] <= bounds[1] and have[2] >= bounds[2] and have[3] >= bounds[3]
+
+
+def find_files(
+    dataset: str, raw: Path, years: list[int] | None = None, bounds: Bounds | None = None
+) -> list[InputFile]:
     """Files of one data set anywhere under a folder, by the registry's name pattern.
 
     Parameters
@@ -57,6 +101,9 @@ def find_files(dataset: str, raw: Path, years: list[int] | None = None) -> list[
         Folder to search, all levels.
     years : list of int, optional
         Years that must be there, for a data set with one file a year.
+    bounds : tuple of float, optional
+        Window that must be covered: west, south, east, north, degrees. Files cut out for a window count if it holds
+        this one; none of them counts where this is absent.
 
     Returns
     -------
@@ -75,8 +122,9 @@ def find_files(dataset: str, raw: Path, years: list[int] | None = None) -> list[
     found = []
     for path in sorted(p for p in raw.rglob("*") if p.is_file()) if raw.is_dir() else []:
         match = pattern.fullmatch(path.name) or pattern.fullmatch(path.relative_to(raw).as_posix())
-        if match:
+        if match and _holds(path.relative_to(raw), bounds):
             found.append(InputFile(dataset, path, {k: v for k, v in match.groupdict().items() if v}))
+    found = _without_spare_windows(found, raw)
     dated = "(?P<year>" in row["pattern"]
     if dated:
         found.sort(key=lambda f: (f.year, f.path))
@@ -101,6 +149,22 @@ def find_files(dataset: str, raw: Path, years: list[int] | None = None) -> list[
     return found
 
 
+def _without_spare_windows(found: list[InputFile], raw: Path) -> list[InputFile]:
+    """Drop the windows whose content is there as a whole file, or as another window."""
+    kept: dict[tuple, InputFile] = {}
+    whole = [f for f in found if _window_of(f.path.relative_to(raw)) is None]
+    for file in found:
+        if file not in whole:
+            kept.setdefault(tuple(sorted(file.keys.items())), file)
+    have = {tuple(sorted(f.keys.items())) for f in whole}
+    return sorted(whole + [f for key, f in kept.items() if key not in have], key=lambda f: f.path)
+
+
+def is_window(path: Path) -> bool:
+    """Whether a file was cut out of the publisher's for a window: its hash is not the published one."""
+    return _window_of(path) is not None
+
+
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a file."""
     with path.open("rb") as stream:
@@ -119,13 +183,15 @@ def check_hash(file: InputFile, expected: str) -> None:
 
 
 def check_whole(path: Path) -> None:
-    """Raise ValueError if the last values of a raster or NetCDF file cannot be read."""
+    """Raise ValueError if the last values of a raster or NetCDF file, or a member of an archive, cannot be read."""
     try:
-        if path.suffix == ".nc":
+        if zipfile.is_zipfile(path):
+            check_archive(path)
+        elif path.suffix == ".nc":
             with netCDF4.Dataset(path) as data:
                 for variable in data.variables.values():
                     variable[(-1,) * variable.ndim]
-        else:
+        elif path.suffix in (".tif", ".bil", ".vrt"):
             with rasterio.open(path) as raster:
                 raster.read(1, window=((raster.height - 1, raster.height), (0, raster.width)))
     except (rasterio.errors.RasterioError, OSError, RuntimeError, IndexError) as error:
@@ -134,46 +200,3 @@ def check_whole(path: Path) -> None:
             f"{path}: truncated or damaged, {size} bytes, its last values cannot be read ({error}); "
             "delete it and fetch it again."
         ) from None
-
-
-def inventory(run: Run, raw: Path) -> pd.DataFrame:
-    """Every input file of a run, found, read to its end and hashed.
-
-    Parameters
-    ----------
-    run : Run
-    raw : pathlib.Path
-        Folder to search.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns role, dataset, file (name), path, bytes, sha256, licence, doi; in a fixed order.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is missing.
-    ValueError
-        If a file is truncated or has a wrong hash.
-    """
-    rows = []
-    for role, files in find_inputs(run, raw).items():
-        entry = dataset_row(files[0].dataset)
-        for file in files:
-            if entry["hash"] and not run.synthetic and file.path.suffix == Path(entry["url"]).suffix:
-                check_hash(file, entry["hash"])
-            check_whole(file.path)
-            rows.append({
-                "role": role, "dataset": file.dataset, "file": file.path.name, "path": str(file.path),
-                "bytes": file.path.stat().st_size, "sha256": file_hash(file.path),
-                "licence": "none: synthetic" if run.synthetic else entry["licence"],
-                "doi": "" if run.synthetic else entry["doi"],
-            })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def find_inputs(run: Run, raw: Path) -> dict[str, list[InputFile]]:
-    """Files of every input of a run, by role, as `find_files` finds them."""
-    chosen = run.inputs.by_role
-    return {role: find_files(d, raw, run.map_years if role == "land_use" else None) for role, d in chosen.items()}

@@ -10,10 +10,10 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 from tqdm import tqdm
 
+from ai4land.grid import Bounds
 from ai4land.sources.hosts import certificates, user_agent
 from ai4land.sources.remote import WAITS, probe
 
-Bounds = tuple[float, float, float, float]
 _MARGIN = 4  # cells around the window
 _ROWS = 512  # rows of one piece: bounds memory, whatever the window
 _POINTS = 201  # along one side: a window's image on a map is not between its corners

@@ -12,16 +12,19 @@ from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import read_crosswalk
 from ai4land.runs import Run
 from ai4land.sources import dataset_row
-from ai4land.twin.demand import scenario_growth
-from ai4land.twin.earth import elevation, koppen
+from ai4land.twin.air import write_carbon_dioxide
+from ai4land.twin.land_cover import write_c3s, write_esa_cci
 from ai4land.twin.land_use import Land
+from ai4land.twin.leaf_area import write_leaf_area
 from ai4land.twin.luh2 import write_states, write_static
+from ai4land.twin.people import write_population
+from ai4land.twin.reanalysis import write_era5, write_era5_land
+from ai4land.twin.relief import write_gebco, write_koppen
 from ai4land.twin.soil import write_soil
 from ai4land.twin.writers import write_geotiff, write_netcdf
 
 V1_CELL = 0.00998837  # degree: cell of HILDA+ v1
 _HISTORY = "multiple-states_input4MIPs_landState_CMIP_UofMD-landState-2-1-h_gn_0850-2015.nc"
-_WARMED = {"2041_2070": 0.6, "2071_2099": 1.0}  # share of a scenario's warming that each period has seen
 
 
 def hilda_codes(classes: np.ndarray, version: str = "2.0") -> np.ndarray:
@@ -96,40 +99,23 @@ _MADE = {
     "land_use": tuple(_LAND_USE),
     "elevation": ("gebco_2024",),
     "koppen": ("koppen_beck_2023",),
+    "koppen_history": ("koppen_beck_2023_history",),
     "koppen_future": ("koppen_beck_2023_future",),
     "luh2_static": ("luh2_static",),
     "luh2": ("luh2_v2h_states",),
     "soil": ("soilgrids",),
-    "peers": (),
+    "land_cover": ("esa_cci_land_cover",),
+    "land_cover_later": ("c3s_land_cover",),
+    "leaf_area_index": ("lai_cgls_1km",),
+    "climate": ("era5_monthly",),
+    "climate_land": ("era5_land_monthly",),
+    "co2": ("co2_cmip6_history",),
+    "population": ("population_histsoc",),
 }
-
-
-def _write_koppen(raw: Path, fine: Grid, run: Run) -> None:
-    west, south, east, north = fine.bounds
-    # One cell of margin on each side, as a window cut from the globe has.
-    zone = Grid(north + 1 / 120, west - 1 / 120, 1 / 120, 1 / 120, round((north - south) * 120) + 2,
-                round((east - west) * 120) + 2)  # fmt: skip
-    warming = {"1991_2020": 0.0}
-    if run.inputs.koppen_future is not None:
-        for scenario in run.inputs.scenarios:
-            warming |= {f"{p}/{scenario}": share * scenario_growth(scenario)[3] for p, share in _WARMED.items()}
-    for folder, degrees in warming.items():
-        path = raw / folder / "koppen_geiger_0p00833333.tif"
-        if not path.exists():
-            write_geotiff(path, koppen(zone.lat, zone.lon, run.seed, degrees), zone)
-
-
-def _write_gebco(path: Path, fine: Grid, seed: int) -> None:
-    if path.exists():
-        return
-    west, south, east, north = fine.bounds
-    grid = Grid(north + 4 / 240, west - 4 / 240, 1 / 240, 1 / 240, round((north - south) * 240) + 8,
-                round((east - west) * 240) + 8)  # fmt: skip
-    height = np.rint(elevation(grid.lat, grid.lon, seed)).astype(np.int16)
-    about = {"units": "m", "standard_name": "height_above_mean_sea_level"}
-    # GEBCO runs south to north.
-    data = xr.Dataset({"elevation": (("lat", "lon"), height[::-1], about)}, {"lat": grid.lat[::-1], "lon": grid.lon})
-    write_netcdf(path, data, {"elevation": {"_FillValue": np.int16(-32768), "zlib": True}})
+_SERIES = {  # roles whose files are written for the years of the run
+    "land_cover": write_esa_cci, "land_cover_later": write_c3s, "leaf_area_index": write_leaf_area,
+    "climate": write_era5, "climate_land": write_era5_land,
+}  # fmt: skip
 
 
 def _write_luh2(raw: Path, fine: Grid, run: Run) -> None:
@@ -161,15 +147,22 @@ def write_twin(raw: Path, run: Run) -> None:
     if not run.synthetic or run.window is None:
         raise ValueError(f"run {run.name}: the twin Earth is made for runs with synthetic: true and a window only.")
     inputs = run.inputs
-    unmade = {role: name for role, name in inputs if name and role in _MADE and name not in _MADE[role]}
+    unmade = {role: name for role, name in inputs if isinstance(name, str) and name not in _MADE.get(role, ())}
     if unmade:
         raise ValueError(f"run {run.name}: inputs {unmade} are not made of the twin Earth; known are {_MADE}.")
     raw.mkdir(parents=True, exist_ok=True)
     west, south, east, north = run.window
     fine = Grid(north, west, 0.01, 0.01, round((north - south) * 100), round((east - west) * 100))
     _LAND_USE[inputs.land_use](raw, fine, run.map_years, run.seed)
-    _write_koppen(raw, fine, run)
-    _write_gebco(raw / "GEBCO_2024_CF.nc", fine, run.seed)
+    write_koppen(raw, fine, run)
+    write_gebco(raw, fine, run.seed)
     _write_luh2(raw, fine, run)
     if inputs.soil is not None:
         write_soil(raw, fine, run.seed)
+    for role, write in _SERIES.items():
+        if role in inputs.by_role:
+            write(raw, fine, run.map_years, run.seed)
+    if inputs.population is not None:
+        write_population(raw, fine, run.seed)
+    if inputs.co2 is not None:
+        write_carbon_dioxide(raw, list(inputs.scenarios))

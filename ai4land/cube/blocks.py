@@ -1,0 +1,136 @@
+"""All layers of one shard of a region, from the inputs on their own grids to the cube's cells."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dask
+import numpy as np
+import xarray as xr
+
+from ai4land.cube.layers import (
+    coarse_fractions,
+    koppen_maps,
+    regrid_land_use,
+    regrid_luh2_static,
+    regrid_terrain,
+    relief_is_coarse,
+)
+from ai4land.cube.layout import coarse_window
+from ai4land.cube.store import write_region
+from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid
+from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.regrid import area_mean, cut_around, majority_of, nearest
+from ai4land.runs import Run
+from ai4land.sources import InputFile, find_inputs, open_input
+from ai4land.sources.leaf_area_series import monthly_mean
+from ai4land.sources.soilgrids import warp_soil
+
+Window = tuple[slice, slice]
+Inputs = dict[str, list[InputFile]]
+_YEARS = 10  # of land use in work at a time
+_MONTHS = 12  # of leaf area index
+
+
+def regrid_block(raw: Path, store: Path, run: Run, cells: Grid, window: Window) -> None:
+    """Write every layer of some cells of a cube; nobody else may write their shards meanwhile.
+
+    Parameters
+    ----------
+    raw : pathlib.Path
+        Folder with the raw files.
+    store : pathlib.Path
+        The cube.
+    run : Run
+    cells : Grid
+        Fine grid of the whole cube.
+    window : tuple of slice
+        Rows and columns of it: whole shards (chunks, where there are none).
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As the readers of the inputs.
+    """
+    inputs = find_inputs(run, raw)
+    grid = cells.cut(*window)
+    with dask.config.set(scheduler="synchronous"):
+        _write_land_use(store, run, inputs, grid, window)
+        _write_still(store, inputs, grid, window)
+        _write_relief(store, inputs, cells, window)
+        _write_land_cover(store, inputs, grid, window)
+        _write_leaf_area(store, inputs, grid, window)
+
+
+def _write_land_use(store: Path, run: Run, inputs: Inputs, grid: Grid, window: Window) -> None:
+    cover = open_input(inputs["land_use"]).sel(time=run.map_years)
+    for start in range(0, cover.sizes["time"], _YEARS):
+        maps = regrid_land_use(cover.isel(time=slice(start, start + _YEARS)), grid)
+        write_region(store, "fine", maps.to_dataset(), window)
+        write_region(store, "coarse", coarse_fractions(maps), coarse_window(window))
+
+
+def _write_still(store: Path, inputs: Inputs, grid: Grid, window: Window) -> None:
+    """Climate zones, soil, and LUH2's static fields."""
+    zones = nearest(cut_around(open_input(inputs["koppen"]), grid), grid)
+    write_region(store, "fine", zones.to_dataset(name="koppen"), window)
+    periods = {name: nearest(cut_around(zones, grid), grid) for name, zones in koppen_maps(inputs).items()}
+    if periods:
+        stack = xr.concat(periods.values(), xr.Variable("period", list(periods)))
+        write_region(store, "koppen", stack.to_dataset(name="koppen"), window)
+    if "soil" in inputs:
+        write_region(store, "fine", _soil(open_input(inputs["soil"]), grid), window)
+    if "luh2_static" in inputs:
+        coarse = grid.blocks(COARSE_CELLS)
+        static = regrid_luh2_static(open_input(inputs["luh2_static"]), coarse)
+        write_region(store, "coarse", static, coarse_window(window))
+
+
+def _soil(soil: xr.Dataset, grid: Grid) -> xr.Dataset:
+    if "crs" in soil.attrs:
+        return warp_soil(soil, grid)
+    return xr.Dataset({name: area_mean(cut_around(field, grid).load(), grid) for name, field in soil.items()})
+
+
+def _chunks(window: Window) -> Iterator[Window]:
+    """Parts of at most 500 x 500 cells."""
+    for top in range(window[0].start, window[0].stop, CHUNK_CELLS):
+        for left in range(window[1].start, window[1].stop, CHUNK_CELLS):
+            yield (slice(top, min(top + CHUNK_CELLS, window[0].stop)),
+                   slice(left, min(left + CHUNK_CELLS, window[1].stop)))  # fmt: skip
+
+
+def _write_relief(store: Path, inputs: Inputs, cells: Grid, window: Window) -> None:
+    elevation = open_input(inputs["elevation"])
+    if relief_is_coarse(elevation, cells):
+        return
+    whole = xr.Dataset(coords=cells.cut(*window).coords())
+    for part in _chunks(window):
+        grid = cells.cut(*part)
+        terrain = regrid_terrain(cut_around(elevation, grid).load(), grid)
+        inside = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, window, strict=True))
+        for name, field in terrain.items():
+            if name not in whole:
+                whole[name] = ("lat", "lon"), np.full(cells.cut(*window).shape, np.nan, np.float32)
+            whole[name].values[inside] = field
+    write_region(store, "fine", whole, window)
+
+
+def _write_land_cover(store: Path, inputs: Inputs, grid: Grid, window: Window) -> None:
+    codes = class_codes(read_legend("land_cover"))
+    for role in ("land_cover", "land_cover_later"):
+        if role in inputs:
+            for cover in open_input(inputs[role])["land_cover"]:
+                around = cut_around(cover, grid)
+                year = majority_of(around.where(around != 0, NO_DATA).load(), grid, codes)
+                dated = year.where(year != NO_DATA, 0).expand_dims(time=[int(cover["time"])])
+                write_region(store, "land_cover", dated.to_dataset(name="land_cover"), window)
+
+
+def _write_leaf_area(store: Path, inputs: Inputs, grid: Grid, window: Window) -> None:
+    if "leaf_area_index" not in inputs:
+        return
+    months = monthly_mean(open_input(inputs["leaf_area_index"]))["leaf_area_index"]
+    for start in range(0, months.sizes["time"], _MONTHS):
+        around = cut_around(months.isel(time=slice(start, start + _MONTHS)), grid).load()
+        means = xr.concat([area_mean(month, grid) for month in around], around["time"])
+        write_region(store, "lai", means.to_dataset(name="leaf_area_index"), window)

@@ -1,0 +1,106 @@
+"""What a run reads: its data sets by role, the years of each, the files that are there, and those that are not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ai4land.runs import Run
+from ai4land.sources.registry import (
+    InputFile,
+    check_hash,
+    check_whole,
+    dataset_row,
+    file_hash,
+    find_files,
+    is_window,
+    series_of,
+)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One data set that a run reads; ``years`` are those wanted of a data set with one file a year, else None."""
+
+    role: str
+    dataset: str
+    years: tuple[int, ...] | None
+
+    @property
+    def dated(self) -> list[int] | None:
+        """The years as `find_files` takes them."""
+        return None if self.years is None else list(self.years)
+
+
+def needs(run: Run) -> list[Need]:
+    """Data sets that a run reads, by role.
+
+    Land use is wanted for every year of the run; of other series the years that both have, and a series without any
+    of them is not needed.
+    """
+    wanted = []
+    for role, dataset in run.inputs.by_role.items():
+        row = dataset_row(dataset)
+        years = None
+        if "(?P<year>" in row["pattern"]:
+            published = [int(one["year"]) for one in series_of(row) if "year" in one]
+            every = role == "land_use" or not published
+            years = tuple(y for y in run.map_years if every or y in published)
+        if years != ():
+            wanted.append(Need(role, dataset, years))
+    return wanted
+
+
+def find_inputs(run: Run, raw: Path) -> dict[str, list[InputFile]]:
+    """Files of every input of a run, by role, as `find_files` finds them."""
+    return {need.role: find_files(need.dataset, raw, need.dated, run.window) for need in needs(run)}
+
+
+def missing_inputs(run: Run, raw: Path) -> dict[Need, str]:
+    """Inputs that `find_files` does not find, or not for every year, under ``raw``, and what it says of each."""
+    absent: dict[Need, str] = {}
+    for need in needs(run):
+        try:
+            find_files(need.dataset, raw, need.dated, run.window)
+        except FileNotFoundError as error:
+            if need.dataset not in {other.dataset for other in absent}:
+                absent[need] = str(error)
+    return absent
+
+
+def inventory(run: Run, raw: Path) -> pd.DataFrame:
+    """Every input file of a run, found, read to its end and hashed.
+
+    Parameters
+    ----------
+    run : Run
+    raw : pathlib.Path
+        Folder to search.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns role, dataset, file (name), path, bytes, sha256, licence, doi; in a fixed order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If a file is truncated or has a wrong hash.
+    """
+    rows = []
+    for role, files in find_inputs(run, raw).items():
+        entry = dataset_row(files[0].dataset)
+        for file in files:
+            published = entry["hash"] and not run.synthetic and not is_window(file.path)
+            if published and file.path.suffix == Path(entry["url"]).suffix:
+                check_hash(file, entry["hash"])
+            check_whole(file.path)
+            rows.append({
+                "role": role, "dataset": file.dataset, "file": file.path.name, "path": str(file.path),
+                "bytes": file.path.stat().st_size, "sha256": file_hash(file.path),
+                "licence": "none: synthetic" if run.synthetic else entry["licence"],
+                "doi": "" if run.synthetic else entry["doi"],
+            })  # fmt: skip
+    return pd.DataFrame(rows)

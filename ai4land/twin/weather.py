@@ -1,0 +1,69 @@
+"""The twin Earth's weather: an explicit function of place and time, in months and dekads alike.
+
+A cycle of the year that turns round at the equator, anomalies that move, and the warming of `ai4land.twin.air`.
+"""
+
+import numpy as np
+
+from ai4land.twin.air import warming
+from ai4land.twin.earth import climate, fine_position
+from ai4land.twin.noise import MovingNoise
+
+_SCALES = (600.0, 200.0)  # fine cells: extent of warm and wet spells
+_SPELL = 0.5  # years between two independent spells
+_WARMEST = 0.55  # of the year, in the north
+_SOLAR = 1361.0 * 86400  # J m-2 day-1
+
+
+class Weather:
+    """Weather of a grid.
+
+    Parameters
+    ----------
+    lat, lon : numpy.ndarray, shapes (rows,) and (cols,)
+        Degrees.
+    height : numpy.ndarray, shape (rows, cols)
+        Elevation, m.
+    seed : int
+
+    Attributes
+    ----------
+    mean, rain : numpy.ndarray, shape (rows, cols)
+        Annual mean temperature (degree Celsius) and precipitation (mm) of the present.
+    """
+
+    def __init__(self, lat: np.ndarray, lon: np.ndarray, height: np.ndarray, seed: int) -> None:
+        self.lat = lat[:, None]
+        self.mean, self.rain = climate(lat, lon, height, seed)
+        y, x = fine_position(lat, lon)
+        self.warm, self.wet = (MovingNoise(y, x, _SCALES, _SPELL, seed, layer) for layer in (111, 112))
+        size = np.abs(self.lat)
+        # Rain falls in summer in the tropics and in the north, in winter around 36 degrees.
+        part = 0.8 * np.exp(-((size / 18) ** 2)) - 0.5 * np.exp(-(((size - 36) / 7) ** 2))
+        self.rain_cycle = np.tanh(self.lat / 6) * (part + 0.3 * np.clip((size - 45) / 10, 0, 1))
+
+    def _wave(self, time: float) -> float:
+        return float(np.cos(2 * np.pi * (time - _WARMEST)))
+
+    def temperature(self, time: float) -> np.ndarray:
+        """Temperature at 2 m at a decimal year, degree Celsius, shape (rows, cols)."""
+        cycle = 20 * np.sin(np.radians(self.lat)) * self._wave(time)
+        return self.mean + cycle + float(warming(time)) + 3.0 * self.warm.at(time)
+
+    def rainfall(self, time: float) -> np.ndarray:
+        """Precipitation at a decimal year, mm day-1, shape (rows, cols)."""
+        daily = self.rain / 365.25 * (1 + self.rain_cycle * self._wave(time))
+        return daily * np.clip(1 + 0.9 * self.wet.at(time), 0.05, None)
+
+    def sunshine(self, time: float) -> np.ndarray:
+        """Solar radiation that reaches the ground at a decimal year, J m-2 day-1, shape (rows, cols)."""
+        phi, tilt = np.radians(self.lat), np.radians(-23.44) * np.cos(2 * np.pi * (time + 10 / 365.25))
+        half = np.arccos(np.clip(-np.tan(np.clip(phi, -1.57, 1.57)) * np.tan(tilt), -1, 1))  # half the day, radians
+        top = _SOLAR / np.pi * (half * np.sin(phi) * np.sin(tilt) + np.cos(phi) * np.cos(tilt) * np.sin(half))
+        return top * (0.72 - 0.3 * np.clip(self.rainfall(time) / 8, 0, 1))
+
+    def moisture(self, time: float, damping: float = 1.0) -> np.ndarray:
+        """Soil moisture, 0 (dry) to 1, shape (rows, cols); ``damping`` is the share of the cycle that is left."""
+        usual = self.rain / 365.25 / (0.3 + 0.12 * np.clip(self.mean, 0, None))  # rain over what could evaporate
+        now = self.rainfall(time) / (0.3 + 0.12 * np.clip(self.temperature(time), 0, None))
+        return usual / (usual + 0.7) * (1 - damping) + now / (now + 0.7) * damping
