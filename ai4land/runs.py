@@ -36,15 +36,31 @@ class Inputs(_Strict):
     leaf_area_index: str | None = None
     climate: str | None = None
     climate_land: str | None = None
+    climate_history: str | None = None
+    climate_scenarios: dict[str, str] = {}
     co2: str | None = None
+    co2_scenarios: dict[str, str] = {}
     population: str | None = None
+    population_history: str | None = None
+    population_scenarios: dict[str, str] = {}
     peers: str | None = None
 
     @property
     def by_role(self) -> dict[str, str]:
-        """Data set of every role that the run names; a scenario's role is its own name."""
+        """Data set of every role; a land-use scenario's role is its own name, others are ``climate-ssp126``."""
         named = {role: name for role, name in self if isinstance(name, str)}
+        for role in ("climate", "co2", "population"):
+            named |= {f"{role}-{s}": name for s, name in getattr(self, f"{role}_scenarios").items()}
         return named | self.scenarios
+
+    @model_validator(mode="after")
+    def _continue_something(self) -> "Inputs":
+        for role in ("climate", "co2", "population"):
+            if getattr(self, f"{role}_scenarios") and getattr(self, role) is None:
+                raise ValueError(f"{role}_scenarios continue {role}, which is not among the inputs")
+        if (self.climate_scenarios or self.climate_history) and not (self.climate and self.climate_history):
+            raise ValueError("a climate model continues a reanalysis: give climate and climate_history too")
+        return self
 
 
 class Run(_Strict):

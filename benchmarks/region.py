@@ -49,7 +49,7 @@ def own_grids(store: Path, run: Run, raw: Path, layout: cube.Layout) -> None:
     inputs = find_inputs(run, raw)
     for group, states in cube.luh2_groups(run, inputs).items():
         cube.write_luh2(store, layout, group, states)
-    for group, series in cube.open_series(inputs).items():
+    for group, series in cube.open_series(run, inputs).items():
         cube.write_series(store, layout, group, series)
 
 

@@ -113,7 +113,7 @@ def test_every_input_of_a_run_has_its_place_in_the_cube(world, tmp_path):
     cube.create_cube(store, run, plan, files, False, cube.time_steps(inputs))
     for group, states in cube.luh2_groups(run, inputs).items():
         cube.write_luh2(store, plan, group, states)
-    for group, series in cube.open_series(inputs).items():
+    for group, series in cube.open_series(run, inputs).items():
         cube.write_series(store, plan, group, series)
     for region in run.regions:
         cube.build_region(store, run, raw, plan, region)

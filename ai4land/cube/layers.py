@@ -8,7 +8,9 @@ from ai4land.legend import class_codes, read_crosswalk, read_legend, recode
 from ai4land.regrid import area_mean, class_fractions, cut_around, nearest
 from ai4land.runs import Run
 from ai4land.sources import InputFile, open_input
+from ai4land.sources.climate import join_climate
 from ai4land.sources.elevation import derive_terrain
+from ai4land.sources.joins import POPULATION_SEAM, join_co2, join_population
 from ai4land.sources.leaf_area_series import monthly_mean
 
 _FIRST_YEAR = 1850  # of the product
@@ -178,10 +180,44 @@ def koppen_maps(inputs: dict[str, list[InputFile]]) -> dict[str, xr.DataArray]:
     return {"-".join(f.keys[k] for k in ("period", "scenario") if k in f.keys): open_input([f]) for f in files}
 
 
-def open_series(inputs: dict[str, list[InputFile]]) -> dict[str, xr.Dataset]:
-    """Monthly and yearly series that stay on their own grids, by group of the cube; lazy."""
-    roles = ("climate", "climate_land", "population", "co2")
-    return {role: open_input(inputs[role]) for role in roles if role in inputs}
+def open_series(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Dataset]:
+    """Monthly and yearly series that stay on their own grids, by group of the cube.
+
+    Parameters
+    ----------
+    run : Run
+    inputs : dict of str to list of InputFile
+        Files by role, of `ai4land.sources.find_inputs`.
+
+    Returns
+    -------
+    dict of str to xarray.Dataset
+        ``climate`` (the reanalysis, before it the adjusted climate model where the run names one), ``climate_land``,
+        ``population`` and ``co2``, and what follows them in each scenario, ``climate-<scenario>`` and so on; lazy.
+        The rules of the seams are those of `ai4land.sources.climate.join_climate`, `join_co2`, `join_population`.
+
+    Raises
+    ------
+    ValueError
+        If two parts do not continue each other.
+    """
+    names = ("climate", "climate_land", "population", "co2")
+    groups = {role: open_input(inputs.get(f"{role}_history", []) + inputs[role])
+              for role in names if role in inputs and role != "climate"}  # fmt: skip
+    if "climate" in inputs:
+        groups["climate"] = reanalysis = open_input(inputs["climate"])
+        if "climate_history" in inputs:
+            model = open_input(inputs["climate_history"])
+            groups["climate"] = join_climate(reanalysis, model)
+    for scenario in run.inputs.climate_scenarios:
+        whole = join_climate(reanalysis, model, open_input(inputs[f"climate-{scenario}"]))
+        groups[f"climate-{scenario}"] = whole.sel(time=whole["time"] > groups["climate"]["time"][-1])
+    for role, join in (("co2", join_co2), ("population", join_population)):
+        for scenario in getattr(run.inputs, f"{role}_scenarios"):
+            whole = join(groups[role], open_input(inputs[f"{role}-{scenario}"]))
+            last = POPULATION_SEAM if role == "population" else int(groups[role]["time"][-1])
+            groups[f"{role}-{scenario}"] = whole.sel(time=slice(last + 1, None))
+    return groups
 
 
 def time_steps(inputs: dict[str, list[InputFile]]) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ai4land.runs import Run
+from ai4land.sources.climate import check_climate_scenario
 from ai4land.sources.registry import (
     InputFile,
     check_hash,
@@ -37,8 +38,15 @@ def needs(run: Run) -> list[Need]:
 
     Land use is wanted for every year of the run; of other series the years that both have, and a series without any
     of them is not needed.
+
+    Raises
+    ------
+    ValueError
+        If a scenario has no climate (`ai4land.sources.climate.check_climate_scenario`).
     """
     wanted = []
+    for scenario in run.inputs.climate_scenarios:
+        check_climate_scenario(scenario)
     for role, dataset in run.inputs.by_role.items():
         row = dataset_row(dataset)
         years = None
@@ -52,8 +60,12 @@ def needs(run: Run) -> list[Need]:
 
 
 def find_inputs(run: Run, raw: Path) -> dict[str, list[InputFile]]:
-    """Files of every input of a run, by role, as `find_files` finds them."""
-    return {need.role: find_files(need.dataset, raw, need.dated, run.window) for need in needs(run)}
+    """Files of every input of a run, by role, as `find_files` finds them; of a scenario, that one's only."""
+    found = {need.role: find_files(need.dataset, raw, need.dated, run.window) for need in needs(run)}
+    for role, files in found.items():
+        if scenario := role.partition("-")[2]:
+            found[role] = [f for f in files if scenario.startswith(f.keys.get("scenario", scenario))]
+    return found
 
 
 def missing_inputs(run: Run, raw: Path) -> dict[Need, str]:

@@ -13,7 +13,8 @@ from ai4land.sources.luh2 import STATES
 
 _CO2_JUMP = 5.0  # ppm; no year since 1959 rose by more than 4 at Mauna Loa
 _STATES_AGREE = 1e-3  # of the cell
-_POPULATION_SEAM, _POPULATION_FADED = 2015, 2050
+POPULATION_SEAM = 2015  # last year of the past
+_POPULATION_FADED = 2050
 
 
 def _continue(history: xr.Dataset, scenario: xr.Dataset, what: str) -> xr.Dataset:
@@ -98,16 +99,16 @@ def join_population(history: xr.Dataset, scenario: xr.Dataset) -> xr.Dataset:
     Volkholz et al. (2024), doi:10.48364/ISIMIP.889136.2, for the jump; the rule is ours.
     """
     for role, data in (("history", history), ("scenario", scenario)):
-        if _POPULATION_SEAM not in data["time"]:
+        if POPULATION_SEAM not in data["time"]:
             years = f"{int(data['time'][0])}-{int(data['time'][-1])}"
-            raise ValueError(f"population: the {role} is {years}, it must hold {_POPULATION_SEAM} (ISIMIP3a's does).")
+            raise ValueError(f"population: the {role} is {years}, it must hold {POPULATION_SEAM} (ISIMIP3a's does).")
     scenario = _on_cells_of(history, scenario, "population")
-    first, seen = (d["population_density"].sel(time=_POPULATION_SEAM, drop=True) for d in (scenario, history))
-    left = (_POPULATION_FADED - scenario["time"]).astype(np.float32) / (_POPULATION_FADED - _POPULATION_SEAM)
+    first, seen = (d["population_density"].sel(time=POPULATION_SEAM, drop=True) for d in (scenario, history))
+    left = (_POPULATION_FADED - scenario["time"]).astype(np.float32) / (_POPULATION_FADED - POPULATION_SEAM)
     faded = scenario["population_density"] + (seen - first).fillna(0) * left.clip(0, 1)
     faded = faded.clip(min=0).astype(np.float32).transpose("time", "lat", "lon")
     faded.attrs = history["population_density"].attrs
-    past = history.sel(time=slice(None, _POPULATION_SEAM))
+    past = history.sel(time=slice(None, POPULATION_SEAM))
     return _continue(past, scenario.assign(population_density=faded), "population")
 
 

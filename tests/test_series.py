@@ -1,0 +1,97 @@
+"""Series that stay on their own grids: what continues them in each scenario, and what is refused."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ai4land.cube import layers, open_series
+from ai4land.runs import Inputs, read_run
+from ai4land.sources.inputs import find_inputs, needs
+from ai4land.sources.registry import InputFile
+
+
+def yearly(name, first, last, start, **attrs):
+    years = np.arange(first, last + 1, dtype=np.int16)
+    return xr.Dataset({name: ("time", start + np.arange(years.size, dtype=float))}, {"time": years}, attrs)
+
+
+def monthly(first, last):
+    months = np.arange(first, str(int(last) + 1), dtype="datetime64[M]").astype("datetime64[ns]")
+    return xr.Dataset({"air_temperature": ("time", np.zeros(months.size))}, {"time": months})
+
+
+@pytest.fixture
+def run():
+    tiny = read_run("tiny")
+
+    def make(**inputs):
+        return tiny.model_copy(update={"inputs": Inputs(**tiny.inputs.model_dump() | inputs)})
+
+    return make
+
+
+def test_each_scenario_of_co2_is_kept_apart_from_the_past_it_continues(run, monkeypatch):
+    tables = {
+        "past": yearly("co2", 1850, 2014, 285.0, mip_era="CMIP6"),
+        "ssp126": yearly("co2", 2015, 2100, 450.0, mip_era="CMIP6"),
+    }
+    monkeypatch.setattr(layers, "open_input", lambda files: tables[files[0]])
+    chosen = run(co2="co2_cmip6_history", co2_scenarios={"ssp126": "co2_cmip6_ssp126"})
+    groups = open_series(chosen, {"co2": ["past"], "co2-ssp126": ["ssp126"]})
+    assert list(groups) == ["co2", "co2-ssp126"]
+    assert [int(groups[g]["time"][i]) for g in groups for i in (0, -1)] == [1850, 2014, 2015, 2100]
+    assert float(groups["co2-ssp126"]["co2"][0]) == 450.0
+
+
+def test_a_climate_model_goes_before_the_reanalysis_and_each_scenario_after_it(run, monkeypatch):
+    era5, past, future = monthly("1940", "2020"), monthly("1850", "2014"), monthly("2015", "2100")
+    tables = {"era5": era5, "past": past, "ssp126": future}
+    monkeypatch.setattr(layers, "open_input", lambda files: tables[files[0]])
+    asked = []
+
+    def join(reanalysis, history, scenario=None):
+        asked.append(scenario is future)
+        return monthly("1850", "2020") if scenario is None else monthly("1850", "2100")
+
+    monkeypatch.setattr(layers, "join_climate", join)
+    chosen = run(
+        climate="era5_monthly", climate_history="isimip3b_historical", climate_scenarios={"ssp126": "isimip3b_ssp126"}
+    )
+    groups = open_series(chosen, {"climate": ["era5"], "climate_history": ["past"], "climate-ssp126": ["ssp126"]})
+    assert asked == [False, True]
+    assert str(groups["climate"]["time"].to_numpy()[0])[:7] == "1850-01"
+    assert str(groups["climate-ssp126"]["time"].to_numpy()[0])[:7] == "2021-01"
+
+
+def test_a_scenario_without_a_climate_is_refused_where_climate_is_an_input_and_none_stands_in(run):
+    chosen = run(
+        climate="era5_monthly", climate_history="isimip3b_historical", climate_scenarios={"ssp434": "isimip3b_ssp370"}
+    )
+    with pytest.raises(ValueError, match=r"scenario 'ssp434' has no climate.*ssp126.*ssp370.*ssp585"):
+        needs(chosen)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"co2_scenarios": {"ssp126": "co2_cmip6_ssp126"}},
+        {"climate": "era5_monthly", "climate_scenarios": {"ssp126": "isimip3b_ssp126"}},
+        {"climate_history": "isimip3b_historical"},
+    ],
+)
+def test_what_continues_nothing_is_refused_when_the_run_is_read(run, inputs):
+    with pytest.raises(ValueError, match="continue"):
+        run(**inputs)
+
+
+def test_of_files_of_many_scenarios_a_role_gets_its_own(run, monkeypatch):
+    chosen = run(population="population_histsoc", population_scenarios={"ssp126": "population_ssp"})
+
+    def files(dataset, raw, years=None, bounds=None):
+        keys = [{"scenario": "ssp1"}, {"scenario": "ssp5"}] if dataset == "population_ssp" else [{}]
+        return [InputFile(dataset, raw, k) for k in keys]
+
+    monkeypatch.setattr("ai4land.sources.inputs.find_files", files)
+    found = find_inputs(chosen, None)
+    assert [f.keys["scenario"] for f in found["population-ssp126"]] == ["ssp1"]
+    assert len(found["population"]) == 1
