@@ -121,6 +121,8 @@ def _cut_one(dataset: str, row: pd.Series, urls: list[str], window: Bounds, targ
             return
         except (ConnectionError, NoRangesError) as error:
             faults.append(error)
+        except ValueError as error:
+            raise ValueError(f"{dataset} ({row['title']}): {error}") from None
     if all(isinstance(fault, NoRangesError) for fault in faults):
         raise faults[0]
     raise ConnectionError(f"{dataset}: not fetched. " + "; ".join(map(str, faults)))
