@@ -189,7 +189,7 @@ def test_luh2_static_is_aligned_by_coordinate_and_its_misnamed_fill_is_missing(t
 
 def test_missing_files_are_named_with_source_and_place(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match=r"hilda_plus.*no file named.*Source: https://download.pangaea.de.*RAW="
+        FileNotFoundError, match=r"hilda_plus.*no file named.*Source: https://doi.org/10.1594/PANGAEA.974335.*RAW="
     ):
         find_files("hilda_plus_v2", tmp_path)
     with pytest.raises(FileNotFoundError, match="no file named"):

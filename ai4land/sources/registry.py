@@ -130,7 +130,8 @@ def find_files(
         found.sort(key=lambda f: (f.year, f.path))
         if years is not None:
             found = [f for f in found if f.year in years]
-    where = f"Source: {row.get('landing') or row['url']} ({row['access']}, {row['licence']}). Put the files anywhere under {raw} or give RAW=."
+    landing = row.get("landing") or row["url"]
+    where = f"Source: {landing} ({row['access']}, {row['licence']}). Put the files anywhere under {raw} or give RAW=."
     if not found:
         raise FileNotFoundError(f"{dataset} ({row['title']}): no file named {row['pattern']} under {raw}. {where}")
     if dated and years is not None:
