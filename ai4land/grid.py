@@ -109,6 +109,11 @@ class Grid:
         near = np.allclose(self.bounds, other.bounds, rtol=0, atol=tolerance * min(self.dlat, self.dlon))
         return self.shape == other.shape and near
 
+    def meets(self, other: "Grid") -> bool:
+        """Whether two grids share more than an edge."""
+        (west, south, east, north), (w, s, e, n) = self.bounds, other.bounds
+        return min(east, e) - max(west, w) > 1e-9 and min(north, n) - max(south, s) > 1e-9
+
     def same_cells(self, other: "Grid", tolerance: float = 1e-3) -> bool:
         """Whether the cells of two grids lie on one lattice, within a share ``tolerance`` of a cell."""
         if not np.allclose((self.dlat, self.dlon), (other.dlat, other.dlon), rtol=1e-5):

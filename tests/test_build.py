@@ -5,8 +5,9 @@ import pytest
 import zarr
 
 from ai4land import cube
-from ai4land.cube import build
+from ai4land.cube import blocks, build
 from ai4land.cube import layout as layout_room
+from ai4land.grid import GLOBAL
 from ai4land.runs import read_run
 from ai4land.sources import find_inputs, inventory, open_input
 from ai4land.twin import write_twin
@@ -158,3 +159,13 @@ def test_land_cover_of_a_cell_is_the_class_of_the_largest_area_in_the_files(worl
                 shares[code] = shares.get(code, 0) + high * wide
     found = cube.open_cube(store, "land_cover")["land_cover"].sel(lat=lat, lon=lon, method="nearest")
     assert int(found.sel(time=2003)) == max(shares, key=shares.get)
+
+
+def test_where_a_product_ends_its_layer_is_missing_and_the_shard_is_made_all_the_same(world, empty, monkeypatch):
+    store, run, raw, plan = empty("a")
+    monkeypatch.setattr(blocks, "_ANTARCTICA", 90.0)  # as if nobody mapped the soil here
+    cube.build_region(store, run, raw, plan, "tiny_west")
+    assert cube.open_cube(store, "fine")["sand_fraction"].isnull().all()
+    here, south = plan.grid, GLOBAL.cut(slice(17000, 17050), slice(0, 50))
+    assert here.meets(here) and not here.meets(south)
+    assert not here.meets(here.cut(slice(0, 10), slice(here.cols, here.cols + 10)))  # an edge is no overlap

@@ -17,18 +17,19 @@ from ai4land.cube.layers import (
 )
 from ai4land.cube.layout import coarse_window
 from ai4land.cube.store import write_region
-from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid
+from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.regrid import area_mean, cut_around, majority_of, nearest
 from ai4land.runs import Run
 from ai4land.sources import InputFile, find_inputs, open_input
 from ai4land.sources.leaf_area_series import monthly_mean
-from ai4land.sources.soilgrids import warp_soil
+from ai4land.sources.soilgrids import LAYERS, warp_soil
 
 Window = tuple[slice, slice]
 Inputs = dict[str, list[InputFile]]
 _YEARS = 10  # of land use in work at a time
 _MONTHS = 12  # of leaf area index
+_ANTARCTICA = -60.0  # degrees north: no soil is mapped south of it
 
 
 def regrid_block(raw: Path, store: Path, run: Run, cells: Grid, window: Window) -> None:
@@ -85,7 +86,15 @@ def _write_still(store: Path, inputs: Inputs, grid: Grid, window: Window) -> Non
         write_region(store, "coarse", static, coarse_window(window))
 
 
+def _missing(grid: Grid, **more: xr.DataArray) -> xr.DataArray:
+    """A field without any value."""
+    coords = {**more, **grid.coords()}
+    return xr.DataArray(np.full([len(v) for v in coords.values()], np.nan, np.float32), coords, list(coords))
+
+
 def _soil(soil: xr.Dataset, grid: Grid) -> xr.Dataset:
+    if grid.bounds[3] <= _ANTARCTICA:
+        return xr.Dataset({f"{name}_fraction": _missing(grid) for name in LAYERS})
     if "crs" in soil.attrs:
         return warp_soil(soil, grid)
     return xr.Dataset({name: area_mean(cut_around(field, grid).load(), grid) for name, field in soil.items()})
@@ -131,6 +140,10 @@ def _write_leaf_area(store: Path, inputs: Inputs, grid: Grid, window: Window) ->
         return
     months = monthly_mean(open_input(inputs["leaf_area_index"]))["leaf_area_index"]
     for start in range(0, months.sizes["time"], _MONTHS):
-        around = cut_around(months.isel(time=slice(start, start + _MONTHS)), grid).load()
-        means = xr.concat([area_mean(month, grid) for month in around], around["time"])
+        part = months.isel(time=slice(start, start + _MONTHS))
+        if grid_of(months).meets(grid):
+            around = cut_around(part, grid).load()
+            means = xr.concat([area_mean(month, grid) for month in around], around["time"])
+        else:  # products end at 80 N and 60 S
+            means = _missing(grid, time=part["time"])
         write_region(store, "lai", means.to_dataset(name="leaf_area_index"), window)

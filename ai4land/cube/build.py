@@ -55,7 +55,7 @@ def build_region(
     folder.mkdir(parents=True, exist_ok=True)
     left = {mark: window for mark, window in blocks.items() if not mark.exists()}
     with (
-        _mapped(workers, cluster) as each,
+        _mapped(workers, cluster, folder) as each,
         tqdm(total=len(blocks), initial=len(blocks) - len(left), desc=f"{region}, shards", unit="shard") as bar,
     ):
         for mark in each(regrid_block, {mark: (raw, store, run, layout.grid, window) for mark, window in left.items()}):
@@ -72,12 +72,14 @@ def _state() -> str:
 
 
 @contextmanager
-def _mapped(workers: int, cluster: str) -> Iterator[Callable[[Callable, dict[Path, tuple]], Iterator[Path]]]:
+def _mapped(
+    workers: int, cluster: str, logs: Path
+) -> Iterator[Callable[[Callable, dict[Path, tuple]], Iterator[Path]]]:
     """A function that calls another for many arguments, here or on a cluster, and yields the keys as they are done."""
     if workers == 1 and cluster == "local":
         yield lambda work, tasks: (key for key, args in tasks.items() if work(*args) is None)
         return
-    with _client(workers, cluster) as client:
+    with _client(workers, cluster, logs) as client:
         from distributed import as_completed
 
         def each(work: Callable, tasks: dict[Path, tuple]) -> Iterator[Path]:
@@ -90,7 +92,7 @@ def _mapped(workers: int, cluster: str) -> Iterator[Callable[[Callable, dict[Pat
 
 
 @contextmanager
-def _client(workers: int, cluster: str) -> Iterator["Client"]:
+def _client(workers: int, cluster: str, logs: Path) -> Iterator["Client"]:
     from distributed import Client, LocalCluster, SpecCluster
 
     def cluster_of() -> SpecCluster:
@@ -98,7 +100,7 @@ def _client(workers: int, cluster: str) -> Iterator["Client"]:
             return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=None)
         from dask_jobqueue import SLURMCluster
 
-        return SLURMCluster(n_workers=workers, cores=1, processes=1, memory=_MEMORY)
+        return SLURMCluster(n_workers=workers, cores=1, processes=1, memory=_MEMORY, log_directory=str(logs))
 
     with cluster_of() as jobs, Client(jobs) as client:
         yield client
