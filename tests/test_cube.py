@@ -95,6 +95,14 @@ def test_regions_that_would_share_a_chunk_are_refused(tiny, monkeypatch):
         cube.plan_layout(run, xr.Dataset(coords=GLOBAL.cut(slice(5300, 5600), slice(20800, 21300)).coords()))
 
 
+def test_a_year_without_a_map_is_refused_before_the_cube_is_made(tiny):
+    run, _ = tiny
+    grid = GLOBAL.cut(slice(5300, 5600), slice(20800, 21300))
+    short = xr.Dataset(coords={"time": np.arange(1985, 2000, dtype=np.int16), **grid.coords()})
+    with pytest.raises(ValueError, match=r"no land-use map of \[2000, 2001.*the data have 1985-1999; change years"):
+        cube.plan_layout(run, short)
+
+
 def test_a_window_outside_the_data_is_refused(tiny):
     run, _ = tiny
     with pytest.raises(ValueError, match="run tiny: window .* reaches beyond the data"):

@@ -88,8 +88,8 @@ def _write_still(store: Path, inputs: Inputs, grid: Grid, window: Window) -> Non
 
 def _missing(grid: Grid, **more: xr.DataArray) -> xr.DataArray:
     """A field without any value."""
-    coords = {**more, **grid.coords()}
-    return xr.DataArray(np.full([len(v) for v in coords.values()], np.nan, np.float32), coords, list(coords))
+    shape = {**{name: values.size for name, values in more.items()}, "lat": grid.rows, "lon": grid.cols}
+    return xr.DataArray(np.full(list(shape.values()), np.nan, np.float32), {**more, **grid.coords()}, list(shape))
 
 
 def _soil(soil: xr.Dataset, grid: Grid) -> xr.Dataset:

@@ -62,8 +62,13 @@ def plan_layout(run: Run, land_use: xr.DataArray | xr.Dataset) -> Layout:
     Raises
     ------
     ValueError
-        If the window or a region reaches beyond the data, or regions do not tile whole chunks.
+        If a year has no map, the window or a region reaches beyond the data, or regions do not tile whole chunks.
     """
+    have = set(land_use["time"].to_numpy().tolist()) if "time" in land_use.coords else set(run.map_years)
+    if lacking := sorted(set(run.map_years) - have):
+        raise ValueError(
+            f"run {run.name}: no land-use map of {lacking[:5]}, the data have {min(have)}-{max(have)}; change years."
+        )
     source = grid_of(land_use)
     grid = source if run.grid == "native" else GLOBAL
     if run.window:

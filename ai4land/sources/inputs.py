@@ -48,12 +48,12 @@ def needs(run: Run) -> list[Need]:
     for scenario in run.inputs.climate_scenarios:
         check_climate_scenario(scenario)
     for role, dataset in run.inputs.by_role.items():
-        row = dataset_row(dataset)
+        published = [int(one["year"]) for one in series_of(dataset_row(dataset)) if "year" in one]
         years = None
-        if "(?P<year>" in row["pattern"]:
-            published = [int(one["year"]) for one in series_of(row) if "year" in one]
-            every = role == "land_use" or not published
-            years = tuple(y for y in run.map_years if every or y in published)
+        if role == "land_use" and "(?P<year>" in dataset_row(dataset)["pattern"]:
+            years = tuple(run.map_years)
+        elif published:
+            years = tuple(y for y in run.map_years if y in published)
         if years != ():
             wanted.append(Need(role, dataset, years))
     return wanted

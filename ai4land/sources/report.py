@@ -60,7 +60,8 @@ def _row(need: Need, run: Run, absent: bool) -> dict[str, object]:
         "how": (_HOW[method] if run.window else "whole files") if fetched else "",
         "files": len(wanted),
         "gigabytes": one * len(wanted) * _share(run.window, method, str(row["url"])) if fetched else 0.0,
-        "host": urlsplit(row["url"]).hostname or "", "licence": row["licence"],
+        "host": "" if run.synthetic else urlsplit(row["url"]).hostname or "",
+        "licence": "none: synthetic" if run.synthetic else row["licence"],
         "account": row.get("landing", "") if row["access"] != "open" else "", "citation": row["citation"],
     }  # fmt: skip
 
