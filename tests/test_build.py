@@ -85,6 +85,16 @@ def test_a_killed_build_goes_on_at_the_shard_it_was_at_and_ends_in_the_same_byte
     assert not any(store.with_name("shards-done").rglob("*-*"))
 
 
+def test_the_states_of_luh2_are_in_one_shard_for_ten_years_and_as_they_were(empty):
+    store, run, raw, plan = empty("a")
+    states = cube.luh2_groups(run, find_inputs(run, raw))["luh2"]
+    cube.write_luh2(store, plan, "luh2", states)
+    stored = zarr.open_array(store / "luh2" / "luh2_state")
+    assert stored.chunks == (10, 14, 1, 1) and stored.shards == (10, 14, 4, 8)
+    there = cube.open_cube(store, "luh2")["luh2_state"].sel(state="pastr", time=2003)
+    np.testing.assert_array_equal(there, states["pastr"].sel(time=2003, lat=there["lat"], lon=there["lon"]))
+
+
 def test_shards_of_other_software_or_tables_are_made_again(empty, monkeypatch):
     store, run, raw, plan = empty("a")
     made = []

@@ -48,10 +48,11 @@ def _allocate_luh2(path: Path, layout: Layout, grid: Grid, group: str, states: x
     names = [str(name) for name in states.data_vars]
     shape = {"time": states.sizes["time"], "state": len(names), "lat": grid.rows, "lon": grid.cols}
     chunk = (_YEARS, len(names), *in_blocks(layout.chunk))
-    packed: dict[str, object] = {"chunks": chunk}
+    packed: dict[str, tuple[int, ...]] = {"chunks": chunk}
     if layout.shard:
         packed["shards"] = (_YEARS, len(names), *(-(-n // c) * c for n, c in zip(grid.shape, chunk[2:], strict=True)))
-    empty = xr.DataArray(np.float32(np.nan)).expand_dims(shape).chunk(dict(zip(shape, chunk, strict=True)))
+    whole = dict(zip(shape, packed.get("shards", chunk), strict=True))
+    empty = xr.DataArray(np.float32(np.nan)).expand_dims(shape).chunk(whole)
     field = xr.Variable(tuple(shape), empty.data, about, packed)
     time = xr.Variable("time", states["time"].to_numpy().astype(np.int16), {"long_name": "calendar year"})
     template = xr.Dataset({"luh2_state": field}, {"time": time, "state": np.array(names, object), **grid.coords()})
