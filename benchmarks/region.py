@@ -21,7 +21,7 @@ from ai4land.runs import Run, read_run
 from ai4land.sources import find_inputs, open_input
 from ai4land.twin import write_twin
 
-REGION, WINDOW = "n50_e000", (0.0, 30.0, 60.0, 50.0)
+REGION, WINDOW = "n50_e120", (120.0, 30.0, 180.0, 50.0)
 REGIONS = 54
 YEARS = (1956, 2015)  # sixty, the last of LUH2's past
 SERIES = {"land_cover": 31, "lai": 17, "climate": 86, "climate_land": 76}  # years of the whole series, by group

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ai4land.cube import layers, open_series
+from ai4land.cube import Layout, layers, open_series, write_series
+from ai4land.grid import Grid
 from ai4land.runs import Inputs, read_run
 from ai4land.sources.inputs import find_inputs, needs
 from ai4land.sources.registry import InputFile
@@ -95,3 +96,17 @@ def test_of_files_of_many_scenarios_a_role_gets_its_own(run, monkeypatch):
     found = find_inputs(chosen, None)
     assert [f.keys["scenario"] for f in found["population-ssp126"]] == ["ssp1"]
     assert len(found["population"]) == 1
+
+
+def test_numbers_of_a_series_keep_four_digits_and_missing_stays_missing(tmp_path):
+    grid = Grid(46.0, 10.0, 0.25, 0.25, 4, 4)
+    values = np.random.default_rng(0).lognormal(0, 3, (24, 8, 8)).astype(np.float32)
+    values[0, 0, 0] = np.nan
+    wide = Grid(46.5, 9.5, 0.25, 0.25, 8, 8)
+    months = np.arange("2000-01", "2002-01", dtype="datetime64[M]").astype("datetime64[ns]")
+    data = xr.Dataset({"rain": (("time", "lat", "lon"), values)}, {"time": months, **wide.coords()}).chunk(time=5)
+    layout = Layout(grid, {"here": (slice(0, 4), slice(0, 4))})
+    write_series(tmp_path / "cube.zarr", layout, "climate", data)
+    kept = xr.open_zarr(tmp_path / "cube.zarr", group="climate", consolidated=False)["rain"].to_numpy()
+    assert np.array_equal(np.isnan(kept), np.isnan(values)) and kept.dtype == np.float32
+    assert 1e-5 < np.nanmax(abs(kept / values - 1)) < 2.0**-13 * 1.001

@@ -28,7 +28,7 @@ from ai4land.sources.soilgrids import LAYERS, warp_soil
 Window = tuple[slice, slice]
 Inputs = dict[str, list[InputFile]]
 _YEARS = 10  # of land use in work at a time
-_MONTHS = 12  # of leaf area index
+_MONTHS = 4  # of leaf area index
 _ANTARCTICA = -60.0  # degrees north: no soil is mapped south of it
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numcodecs.bitround import BitRound
 
 from ai4land.cube.layers import regrid_luh2_states
 from ai4land.cube.layout import Layout
@@ -14,6 +15,7 @@ from ai4land.regrid import cut_around
 
 _YEARS = 10  # of LUH2 in work at a time: bounds memory, whatever the window
 _MONTHS = 12
+_BITS = 12  # of the 23 of a mantissa
 
 
 def write_relief(path: Path, elevation: xr.DataArray) -> None:
@@ -62,6 +64,8 @@ def _allocate_luh2(path: Path, layout: Layout, grid: Grid, group: str, states: x
 def write_series(path: Path, layout: Layout, group: str, data: xr.Dataset) -> None:
     """Write a series on its own grid, cut around the run's cells; a year of months, or of values, at a time.
 
+    Of every number 13 significant bits are kept (relative error below 1.3e-4), which compress well.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -71,9 +75,23 @@ def write_series(path: Path, layout: Layout, group: str, data: xr.Dataset) -> No
         ``climate``, ``climate_land``, ``population`` or ``co2``.
     data : xarray.Dataset, (time, lat, lon) or (time), lazy
         Canonical, of `ai4land.sources.open_input`.
+
+    References
+    ----------
+    Kloewer et al. (2021), Compressing atmospheric data into its real information content,
+    doi:10.1038/s43588-021-00156-2
     """
     if "lat" in data.dims:
-        kept = {str(name): cut_around(field, layout.grid) for name, field in data.data_vars.items()}
+        kept = {str(name): _rounded(cut_around(field, layout.grid)) for name, field in data.data_vars.items()}
         data = xr.Dataset(kept, attrs=data.attrs)
     whole = data.drop_encoding().chunk({d: _MONTHS if d == "time" else -1 for d in data.dims})
     whole.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False)
+
+
+def _rounded(field: xr.DataArray) -> xr.DataArray:
+    """A float32 field with the last bits of its mantissa rounded to 0; lazy."""
+    return field.copy(data=field.data.map_blocks(_round_bits, dtype=np.float32))
+
+
+def _round_bits(values: np.ndarray) -> np.ndarray:
+    return BitRound(_BITS).encode(values.astype(np.float32)).view(np.float32).reshape(values.shape)

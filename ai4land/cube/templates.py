@@ -12,7 +12,7 @@ from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.runs import Run
 
-_LAI_SCALE = 0.001  # m2 m-2 of one step of the stored leaf area index
+_LAI_SCALE = 0.01  # m2 m-2 of one step of the stored leaf area index
 _LAI_MISSING = 65535
 _FINE_STATIC = {
     "elevation": ("elevation", "m"),

@@ -56,12 +56,13 @@ def _at_date(fields: dict[str, xr.DataArray], file: InputFile, sensor: str) -> x
 
 
 def _open_packed(path: Path, *wanted: str) -> xr.Dataset:
-    data = xr.open_dataset(path, decode_times=False, mask_and_scale=False, chunks={"lat": 2000, "lon": 2000})
+    data = xr.open_dataset(path, decode_times=False, mask_and_scale=False)
     found = sorted(map(str, data.variables))
     if not {"LAI", "lat", "lon", *wanted} <= set(found) or data.sizes.get("time", 1) != 1:
         raise ValueError(
             f"{path}: expected one date of {('LAI', *wanted)} on lat and lon, found {found}, {dict(data.sizes)}."
         )
+    data = data.chunk({"lat": 2000, "lon": 2000})
     return data.squeeze("time", drop=True) if "time" in data.dims else data
 
 
