@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from publisher import Publisher
 from rasterio.transform import from_origin
 
 from ai4land.grid import Grid
@@ -22,6 +23,21 @@ def real() -> Path:
     if not (folder / "hilda_plus_v1f").is_dir():
         pytest.skip("no real maps: set RAW to a folder that has them (data/README.md says which)")
     return folder
+
+
+@pytest.fixture
+def direct(monkeypatch):
+    """No proxy before local servers, and the certificates that requests trusts by itself."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server(direct):
+    """A local server that stands for the publishers'."""
+    with Publisher() as publisher:
+        yield publisher
 
 
 def write_geotiff(path: Path, values: np.ndarray, west=10.0, north=46.0, cell=0.01, crs="EPSG:4326", nodata=None):

@@ -39,17 +39,7 @@ LUH2 = {"pattern": r"staticData_quarterdeg\.nc"}
 HILDA = {"pattern": r"hilda_plus_states_(?P<year>\d{4})_GLOB-v2_wgs84\.tif"}
 
 
-@pytest.fixture(autouse=True)
-def direct(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server():
-    with Publisher() as publisher:
-        yield publisher
+pytestmark = pytest.mark.usefixtures("direct")
 
 
 @pytest.fixture

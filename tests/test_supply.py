@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conftest import write_geotiff
-from publisher import Publisher
 
 from ai4land.runs import read_run
 from ai4land.sources import registry, supply
@@ -24,17 +23,8 @@ COVER = r"ESACCI-LC-(?P<year>\d{4})\.tif"
 
 
 @pytest.fixture(autouse=True)
-def direct(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
+def at_once(monkeypatch):
     monkeypatch.setattr(supply, "WAITS", (0.0,))
-
-
-@pytest.fixture
-def server():
-    with Publisher() as publisher:
-        yield publisher
 
 
 @pytest.fixture

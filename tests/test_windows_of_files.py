@@ -5,7 +5,6 @@ import pytest
 import rasterio
 import xarray as xr
 from conftest import write_geotiff
-from publisher import Publisher
 
 from ai4land.sources import remote, window_netcdf
 from ai4land.sources.luh2 import STATES, open_luh2_states
@@ -15,19 +14,6 @@ from ai4land.sources.window_geotiff import fetch_geotiff_window
 from ai4land.sources.window_netcdf import fetch_netcdf_window
 
 BOUNDS = (10.0, 40.0, 15.0, 45.0)
-
-
-@pytest.fixture(autouse=True)
-def direct(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server():
-    with Publisher() as publisher:
-        yield publisher
 
 
 @pytest.fixture(scope="module")
