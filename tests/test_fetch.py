@@ -484,6 +484,16 @@ def test_a_link_in_an_archive_is_refused(server, rows, get, tmp_path):
     assert list(tmp_path.rglob("*.tif")) == []
 
 
+def test_two_data_sets_of_one_archive_download_it_once(server, rows, get, tmp_path):
+    members = {f"maps/{p}/koppen.tif": p.encode() for p in ("1901_1930", "1991_2020")}
+    archive = {"url": server.url("/files/61012822")}
+    server.add("/files/61012822", make_zip(members))
+    for name, period in (("today", "1991_2020"), ("past", "1901_1930")):
+        rows[name] = ROW | archive | {"pattern": rf"(.*/)?{period}/koppen\.tif"}
+    assert [p.read_bytes() for n in ("today", "past") for p in get(n)] == [b"1991_2020", b"1901_1930"]
+    assert len(server.log) == 1
+
+
 def test_an_archive_without_the_wanted_files_says_what_it_holds(server, rows, get):
     hilda(server, rows, {"other/a.tif": b"a"})
     with pytest.raises(FileNotFoundError, match=r"no member is named hilda.*holds \['other/a.tif'\] of 1"):

@@ -13,7 +13,7 @@ import pandas as pd
 from ai4land.sources.archive import check_archive, matches, unpack
 from ai4land.sources.download import ResumingDownloader, discard
 from ai4land.sources.pins import HASHES, alone, pin, read_lock
-from ai4land.sources.registry import dataset_row, file_hash, find_files, series_of
+from ai4land.sources.registry import dataset_row, file_hash, find_files, of_same_file, series_of
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -94,10 +94,11 @@ def _fetch_one(
     dataset: str, row: pd.Series, choices: list[tuple[str, str]], folder: Path, lock: Path, get: ResumingDownloader
 ) -> None:
     with alone(folder / f"{choices[0][1]}.lock"):
-        there = [name for _, name in choices if _is_whole(folder / name, dataset, row, lock)]
-        name = there[0] if there else _download(dataset, row, choices, folder, lock, get)
-        if not matches(row["pattern"], dataset, name):
-            unpack(folder / name, folder, dataset, row["pattern"])
+        places = [(d, folder.parent / d / name) for d in of_same_file(dataset) for _, name in choices]
+        there = [path for d, path in places if _is_whole(path, d, row, lock)]
+        path = there[0] if there else folder / _download(dataset, row, choices, folder, lock, get)
+        if not matches(row["pattern"], dataset, path.name):
+            unpack(path, folder, dataset, row["pattern"])
 
 
 def sources(dataset: str, row: pd.Series, values: dict[str, str]) -> list[tuple[str, str]]:

@@ -53,6 +53,12 @@ def dataset_row(dataset: str) -> pd.Series:
     return registry.loc[dataset]
 
 
+def of_same_file(dataset: str) -> list[str]:
+    """The data sets that are parts of the same file as one, that one first."""
+    registry = read_registry()
+    return [dataset, *(d for d in registry.index[registry["url"] == registry.loc[dataset, "url"]] if d != dataset)]
+
+
 def series_of(row: pd.Series) -> list[dict[str, str]]:
     """What fills the ``{...}`` of the addresses of a registry row, one dict a file; one empty dict for a single file.
 
