@@ -1,6 +1,7 @@
 """Layers that stay on their own grids, written once a run: LUH2's states, climate, population, CO2, coarse relief."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,7 +10,7 @@ from numcodecs.bitround import BitRound
 from ai4land.cube.layers import regrid_luh2_states
 from ai4land.cube.layout import Layout
 from ai4land.cube.store import write_region
-from ai4land.cube.templates import in_blocks
+from ai4land.cube.templates import FLOATS, in_blocks
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.regrid import cut_around
 
@@ -50,7 +51,7 @@ def _allocate_luh2(path: Path, layout: Layout, grid: Grid, group: str, states: x
     names = [str(name) for name in states.data_vars]
     shape = {"time": states.sizes["time"], "state": len(names), "lat": grid.rows, "lon": grid.cols}
     chunk = (_YEARS, len(names), *in_blocks(layout.chunk))
-    packed: dict[str, tuple[int, ...]] = {"chunks": chunk}
+    packed: dict[str, Any] = {"chunks": chunk, **FLOATS}
     if layout.shard:
         packed["shards"] = (_YEARS, len(names), *(-(-n // c) * c for n, c in zip(grid.shape, chunk[2:], strict=True)))
     whole = dict(zip(shape, packed.get("shards", chunk), strict=True))
@@ -85,7 +86,8 @@ def write_series(path: Path, layout: Layout, group: str, data: xr.Dataset) -> No
         kept = {str(name): _rounded(cut_around(field, layout.grid)) for name, field in data.data_vars.items()}
         data = xr.Dataset(kept, attrs=data.attrs)
     whole = data.drop_encoding().chunk({d: _MONTHS if d == "time" else -1 for d in data.dims})
-    whole.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False)
+    floats = {name: FLOATS for name, field in whole.data_vars.items() if field.dtype == np.float32}
+    whole.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False, encoding=floats)
 
 
 def _rounded(field: xr.DataArray) -> xr.DataArray:

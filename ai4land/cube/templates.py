@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import dask.array
 import numpy as np
 import xarray as xr
+from zarr.codecs import BloscCodec
 
 from ai4land.cube.layout import Layout
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.runs import Run
 
+FLOATS = {"compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")}  # 10 to 25 % smaller than zstd alone
 _LAI_SCALE = 0.01  # m2 m-2 of one step of the stored leaf area index
 _LAI_MISSING = 65535
 _FINE_STATIC = {
@@ -54,6 +56,7 @@ class Group:
                 about, dtype, missing = {n: v for n, v in about.items() if n not in packed}, "float32", np.nan
             data = dask.array.full([shape[d] for d in dims], missing, dtype=dtype, chunks=[shard[d] for d in dims])
             packed |= {"shards": tuple(shard[d] for d in dims)} if self.shard else {}
+            packed |= FLOATS if dtype.startswith("float") else {}
             arrays[name] = xr.Variable(dims, data, about, packed)
         return xr.Dataset(arrays, {**self.more, **self.grid.coords()})
 
