@@ -12,6 +12,7 @@ from ai4land.legend import DATA
 
 TWIN = "-twin"  # behind the name of a run: the same on the twin Earth
 MADE_UP = "synthetic, made by ai4land"
+MADE_UP_MARK = "SYNTHETIC.txt"  # beside raw files of the twin Earth: no real run may read them
 _TWIN_INPUTS = {"leaf_area_index": "lai_cgls_1km"}  # where the twin Earth has the layout of another product
 
 
@@ -58,6 +59,10 @@ class Inputs(_Strict):
         for role in ("climate", "co2", "population"):
             if getattr(self, f"{role}_scenarios") and getattr(self, role) is None:
                 raise ValueError(f"{role}_scenarios continue {role}, which is not among the inputs")
+        for role in ("scenarios", "climate_scenarios", "co2_scenarios", "population_scenarios"):
+            for scenario, name in getattr(self, role).items():
+                if scenario not in name.split("_") and not name.endswith("_ssp"):
+                    raise ValueError(f"{role}: {name} is not of scenario {scenario}; take the data set of that name")
         if (self.climate_scenarios or self.climate_history) and not (self.climate and self.climate_history):
             raise ValueError("a climate model continues a reanalysis: give climate and climate_history too")
         return self
@@ -179,7 +184,8 @@ def read_run(name: str) -> Run:
     given = yaml.safe_load(path.read_text())
     if name.endswith(TWIN):
         given |= {"title": f"{given['title']}, twin Earth (synthetic)", "source": MADE_UP, "synthetic": True}
-        given["inputs"] |= {role: name for role, name in _TWIN_INPUTS.items() if role in given["inputs"]}
+        named = given.get("inputs") or {}
+        given["inputs"] = named | {role: name for role, name in _TWIN_INPUTS.items() if role in named}
     try:
         run = Run(name=name, **given)
     except ValidationError as error:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from cds_server import FILE, TOKEN, CdsServer, problem
 from pooch import get_logger
-from test_fetch import certificates, direct  # noqa: F401
+from test_fetch import certificates  # noqa: F401
 
 from ai4land.sources import cds
 from ai4land.sources.cds import fetch_cds, read_cds_requests

@@ -205,7 +205,7 @@ def test_aspect_turns_with_the_map():
 
 
 def test_it_learns_where_the_front_advances(changing_cube, split):
-    schedule = Schedule(steps=300, every=60, learning_rate=5e-3, precision="fp32")
+    schedule = Schedule(steps=480, every=80, learning_rate=1e-3, precision="fp32")
     model = small(schedule=schedule, base=8, mask_ratio=(0.0, 0.5)).fit(changing_cube, split)
     losses = model.history["validation_loss"]
     assert losses.min() < 0.98 * losses.iloc[0]

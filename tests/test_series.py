@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from ai4land.cube import Layout, layers, open_series, write_series
 from ai4land.grid import Grid
 from ai4land.runs import Inputs, read_run
-from ai4land.sources.inputs import find_inputs, needs
+from ai4land.sources.inputs import find_inputs, missing_inputs, needs
 from ai4land.sources.registry import InputFile
 
 
@@ -66,7 +67,7 @@ def test_a_climate_model_goes_before_the_reanalysis_and_each_scenario_after_it(r
 
 def test_a_scenario_without_a_climate_is_refused_where_climate_is_an_input_and_none_stands_in(run):
     chosen = run(
-        climate="era5_monthly", climate_history="isimip3b_historical", climate_scenarios={"ssp434": "isimip3b_ssp370"}
+        climate="era5_monthly", climate_history="isimip3b_historical", climate_scenarios={"ssp434": "isimip3b_ssp434"}
     )
     with pytest.raises(ValueError, match=r"scenario 'ssp434' has no climate.*ssp126.*ssp370.*ssp585"):
         needs(chosen)
@@ -83,6 +84,27 @@ def test_a_scenario_without_a_climate_is_refused_where_climate_is_an_input_and_n
 def test_what_continues_nothing_is_refused_when_the_run_is_read(run, inputs):
     with pytest.raises(ValueError, match="continue"):
         run(**inputs)
+
+
+@pytest.mark.parametrize("role", ["scenarios", "co2_scenarios", "population_scenarios"])
+def test_a_data_set_of_another_scenario_is_refused(run, role):
+    both = {"co2": "co2_cmip6_history", "population": "population_histsoc"}
+    with pytest.raises(ValueError, match="luh2_v2f_ssp126_states is not of scenario ssp585"):
+        run(**both, **{role: {"ssp585": "luh2_v2f_ssp126_states"}})
+
+
+def test_a_data_set_serves_only_in_its_role(run):
+    with pytest.raises(ValueError, match=r"era5_monthly \(.*\) cannot serve as population"):
+        needs(run(population="era5_monthly"))
+
+
+def test_a_real_run_does_not_read_made_up_files(run, tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "SYNTHETIC.txt").touch()
+    real = run().model_copy(update={"synthetic": False})
+    with pytest.raises(ValueError, match=r"is real, the files in .*deep are made up"):
+        missing_inputs(real, tmp_path)
+    assert missing_inputs(run(), tmp_path)  # synthetic: only what is missing
 
 
 def test_of_files_of_many_scenarios_a_role_gets_its_own(run, monkeypatch):
@@ -106,7 +128,10 @@ def test_numbers_of_a_series_keep_four_digits_and_missing_stays_missing(tmp_path
     months = np.arange("2000-01", "2002-01", dtype="datetime64[M]").astype("datetime64[ns]")
     data = xr.Dataset({"rain": (("time", "lat", "lon"), values)}, {"time": months, **wide.coords()}).chunk(time=5)
     layout = Layout(grid, {"here": (slice(0, 4), slice(0, 4))})
+    zarr.open_group(tmp_path / "cube.zarr", mode="w").update_attributes({"source": "here", "synthetic": 1})
     write_series(tmp_path / "cube.zarr", layout, "climate", data)
-    kept = xr.open_zarr(tmp_path / "cube.zarr", group="climate", consolidated=False)["rain"].to_numpy()
+    stored = xr.open_zarr(tmp_path / "cube.zarr", group="climate", consolidated=False)
+    assert stored.attrs["synthetic"] == 1 and stored["lat_bnds"].shape == (8, 2)
+    kept = stored["rain"].to_numpy()
     assert np.array_equal(np.isnan(kept), np.isnan(values)) and kept.dtype == np.float32
     assert 1e-5 < np.nanmax(abs(kept / values - 1)) < 2.0**-13 * 1.001

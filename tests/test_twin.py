@@ -125,7 +125,9 @@ def test_windows_off_the_coarse_lattice_are_refused():
 def small_run(**inputs):
     run = read_run("tiny")
     named = {"land_use": "hilda_plus_v2", "elevation": "gebco_2024", "koppen": "koppen_beck_2023", **inputs}
-    named = {role: named.get(role, {} if role == "scenarios" else None) for role in type(run.inputs).model_fields}
+    named = {
+        role: named.get(role, {} if role.endswith("scenarios") else None) for role in type(run.inputs).model_fields
+    }
     update = {"years": (1990, 1991), "window": (29.0, 35.5, 29.5, 36.0)}
     return run.model_copy(update={**update, "inputs": run.inputs.model_copy(update=named)})
 
@@ -173,7 +175,13 @@ def test_files_written_twice_are_equal_and_those_that_exist_are_kept(everything,
 
 def test_only_inputs_of_the_run_are_written(tmp_path):
     write_twin(tmp_path, small_run())
-    assert len(digests(tmp_path)) == 4  # two maps, relief, climate zones
+    assert len(digests(tmp_path)) == 5  # two maps, relief, climate zones, and the mark that all are made up
+
+
+def test_made_up_files_are_never_put_among_others(tmp_path):
+    (tmp_path / "real.nc").touch()
+    with pytest.raises(ValueError, match="files that the twin Earth did not make"):
+        write_twin(tmp_path, small_run())
 
 
 def test_luh2_has_the_traps_of_the_publisher(everything):

@@ -60,7 +60,9 @@ def group_of(cover):
 def small_run(years, **inputs):
     run = read_run("tiny")
     named = {"land_use": "hilda_plus_v2", "elevation": "gebco_2024", "koppen": "koppen_beck_2023", **inputs}
-    named = {role: named.get(role, {} if role == "scenarios" else None) for role in type(run.inputs).model_fields}
+    named = {
+        role: named.get(role, {} if role.endswith("scenarios") else None) for role in type(run.inputs).model_fields
+    }
     update = {"years": years, "window": (29.0, 35.5, 29.5, 36.0)}
     return run.model_copy(update={**update, "inputs": run.inputs.model_copy(update=named)})
 

@@ -9,10 +9,11 @@ from numcodecs.bitround import BitRound
 
 from ai4land.cube.layers import regrid_luh2_states
 from ai4land.cube.layout import Layout
-from ai4land.cube.store import write_region
+from ai4land.cube.store import source_and_kind, write_region
 from ai4land.cube.templates import FLOATS, in_blocks
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.regrid import cut_around
+from ai4land.sources.canonical import with_bounds
 
 _YEARS = 10  # of LUH2 in work at a time: bounds memory, whatever the window
 _MONTHS = 12
@@ -46,8 +47,8 @@ def write_luh2(path: Path, layout: Layout, group: str, states: xr.Dataset) -> No
 
 
 def _allocate_luh2(path: Path, layout: Layout, grid: Grid, group: str, states: xr.Dataset) -> None:
-    about = {"long_name": "LUH2 state", "units": "1", "comment": "fraction of the whole cell; secma in years, secmb in "
-             "kg m-2; NaN is ocean"}  # fmt: skip
+    about = {"long_name": "LUH2 state", "comment": "fraction of the whole cell (1); secma in years, secmb in kg m-2; "
+             "NaN is ocean"}  # fmt: skip
     names = [str(name) for name in states.data_vars]
     shape = {"time": states.sizes["time"], "state": len(names), "lat": grid.rows, "lon": grid.cols}
     chunk = (_YEARS, len(names), *in_blocks(layout.chunk))
@@ -58,7 +59,8 @@ def _allocate_luh2(path: Path, layout: Layout, grid: Grid, group: str, states: x
     empty = xr.DataArray(np.float32(np.nan)).expand_dims(shape).chunk(whole)
     field = xr.Variable(tuple(shape), empty.data, about, packed)
     time = xr.Variable("time", states["time"].to_numpy().astype(np.int16), {"long_name": "calendar year"})
-    template = xr.Dataset({"luh2_state": field}, {"time": time, "state": np.array(names, object), **grid.coords()})
+    coords = {"time": time, "state": np.array(names, object), **grid.coords()}
+    template = xr.Dataset({"luh2_state": field}, coords, source_and_kind(path))
     template.to_zarr(path, group=group, mode="w", compute=False, zarr_format=3, consolidated=False)
 
 
@@ -84,7 +86,8 @@ def write_series(path: Path, layout: Layout, group: str, data: xr.Dataset) -> No
     """
     if "lat" in data.dims:
         kept = {str(name): _rounded(cut_around(field, layout.grid)) for name, field in data.data_vars.items()}
-        data = xr.Dataset(kept, attrs=data.attrs)
+        data = with_bounds(xr.Dataset(kept, attrs=data.attrs))
+    data = data.assign_attrs(source_and_kind(path))
     whole = data.drop_encoding().chunk({d: _MONTHS if d == "time" else -1 for d in data.dims})
     floats = {name: FLOATS for name, field in whole.data_vars.items() if field.dtype == np.float32}
     whole.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False, encoding=floats)

@@ -47,16 +47,23 @@ def create_cube(
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for name, group in cube_groups(run, layout, coarse_relief, series or {}).items():
-        group.template().to_zarr(partial, group=name, mode="a", compute=False, zarr_format=3, consolidated=False)
+        labelled = group.template().assign_attrs(source=run.source, synthetic=int(run.synthetic))
+        labelled.to_zarr(partial, group=name, mode="a", compute=False, zarr_format=3, consolidated=False)
     inputs = files[["role", "dataset", "file", "bytes", "sha256", "licence", "doi"]].to_dict("records")
     zarr.open_group(partial, mode="a").update_attributes({
-        "Conventions": "CF-1.11", "title": run.title, "source": run.source, "synthetic": run.synthetic,
+        "Conventions": "CF-1.11", "title": run.title, "source": run.source, "synthetic": int(run.synthetic),
         "software": f"ai4land {__version__}", "format_version": FORMAT_VERSION,
         "run": run.model_dump(mode="json"), "inputs": inputs,
     })  # fmt: skip
     for old in (path, path.with_name(DONE)):
         shutil.rmtree(old, ignore_errors=True)
     partial.rename(path)
+
+
+def source_and_kind(path: Path) -> dict[str, object]:
+    """Attributes ``source`` and ``synthetic`` of a cube, for groups that are opened alone."""
+    about = zarr.open_group(path, mode="r").attrs
+    return {name: about[name] for name in ("source", "synthetic") if name in about}
 
 
 def _sweep(array: Path, window: tuple[slice, slice]) -> None:

@@ -48,7 +48,7 @@ def canonical(data: xr.Dataset, path: Path) -> xr.Dataset:
     if (np.diff(lon) < 0).any():
         data = data.isel(lon=np.argsort(lon, kind="stable"))
     try:
-        grid = grid_of(data)
+        grid_of(data)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     for name, axis, standard, unit in (
@@ -57,5 +57,11 @@ def canonical(data: xr.Dataset, path: Path) -> xr.Dataset:
     ):
         data[name].attrs = {"standard_name": standard, "units": unit, "axis": axis, "bounds": f"{name}_bnds"}
         data[name].encoding = {}
+    return with_bounds(data)
+
+
+def with_bounds(data: xr.Dataset) -> xr.Dataset:
+    """Fields with the coordinates ``lat_bnds`` and ``lon_bnds`` (degrees), the edges of their cells."""
+    grid = grid_of(data)
     edges = {"lat": grid.lat_edges, "lon": grid.lon_edges}
     return data.assign_coords({f"{d}_bnds": ((d, "bnds"), np.stack([e[:-1], e[1:]], -1)) for d, e in edges.items()})

@@ -58,7 +58,7 @@ def read_cds_requests() -> dict[str, CdsRequest]:
 
 
 def fetch_cds(
-    dataset: str, year: int, window: Window | None, target: Path, progress: bool = True, tries: int = 20,
+    dataset: str, year: int, window: Window | None, target: Path, progress: bool = True, tries: int = 6,
     longest_wait: float = 60.0,
 ) -> Path:  # fmt: skip
     """Ask the CDS for one year of a data set, unless the answer is there.

@@ -29,6 +29,13 @@ def user_agent(url: str) -> str:
     return (host in table.index and str(table.loc[host, "user_agent"])) or f"ai4land/{__version__}"
 
 
+def needs_certificate(url: str) -> bool:
+    """Whether a host leaves a certificate out of its chain that is not in ``data/certificates`` either."""
+    table, host = _hosts(), urlsplit(url).hostname or ""
+    named = str(table.loc[host, "certificates"]) if host in table.index else ""
+    return bool(named) and not (DATA / "certificates" / named).is_file()
+
+
 def certificates(url: str) -> str:
     """PEM file of the certificates that a host is verified with.
 

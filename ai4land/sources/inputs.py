@@ -1,11 +1,13 @@
 """What a run reads: its data sets by role, the years of each, the files that are there, and those that are not."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ai4land.runs import Run
+from ai4land.legend import DATA
+from ai4land.runs import MADE_UP_MARK, Run
 from ai4land.sources.climate import check_climate_scenario
 from ai4land.sources.registry import (
     InputFile,
@@ -42,12 +44,17 @@ def needs(run: Run) -> list[Need]:
     Raises
     ------
     ValueError
-        If a scenario has no climate (`ai4land.sources.climate.check_climate_scenario`).
+        If a data set cannot serve in its role (``data/roles.csv``), or a scenario has no climate
+        (`ai4land.sources.climate.check_climate_scenario`).
     """
     wanted = []
+    roles = pd.read_csv(DATA / "roles.csv", index_col="role")["readers"]
     for scenario in run.inputs.climate_scenarios:
         check_climate_scenario(scenario)
     for role, dataset in run.inputs.by_role.items():
+        kind = "scenarios" if role in run.inputs.scenarios else re.sub(r"-.*", "_scenarios", role)
+        if (reader := dataset_row(dataset)["reader"]) and reader not in roles[kind].split():
+            raise ValueError(f"run {run.name}: {dataset} ({dataset_row(dataset)['title']}) cannot serve as {role}.")
         published = [int(one["year"]) for one in series_of(dataset_row(dataset)) if "year" in one]
         years = None
         if role == "land_use" and "(?P<year>" in dataset_row(dataset)["pattern"]:
@@ -69,7 +76,16 @@ def find_inputs(run: Run, raw: Path) -> dict[str, list[InputFile]]:
 
 
 def missing_inputs(run: Run, raw: Path) -> dict[Need, str]:
-    """Inputs that `find_files` does not find, or not for every year, under ``raw``, and what it says of each."""
+    """Inputs that `find_files` does not find, or not for every year, under ``raw``, and what it says of each.
+
+    Raises
+    ------
+    ValueError
+        If the run is real and the files are made up.
+    """
+    mark = next(raw.rglob(MADE_UP_MARK), None)
+    if mark is not None and not run.synthetic:
+        raise ValueError(f"run {run.name} is real, the files in {mark.parent} are made up; give another RAW=.")
     absent: dict[Need, str] = {}
     for need in needs(run):
         try:

@@ -124,13 +124,7 @@ def find_files(
         If two files hold the same year.
     """
     row = dataset_row(dataset)
-    pattern = re.compile(row["pattern"])
-    found = []
-    for path in sorted(p for p in raw.rglob("*") if p.is_file()) if raw.is_dir() else []:
-        match = pattern.fullmatch(path.name) or pattern.fullmatch(path.relative_to(raw).as_posix())
-        if match and _holds(path.relative_to(raw), bounds):
-            found.append(InputFile(dataset, path, {k: v for k, v in match.groupdict().items() if v}))
-    found = _without_spare_windows(found, raw)
+    found = search(dataset, raw, bounds)
     dated = "(?P<year>" in row["pattern"]
     if dated:
         found.sort(key=lambda f: (f.year, f.path))
@@ -138,6 +132,7 @@ def find_files(
             found = [f for f in found if f.year in years]
     landing = row.get("landing") or row["url"]
     where = f"Source: {landing} ({row['access']}, {row['licence']}). Put the files anywhere under {raw} or give RAW=."
+    where += "" if raw.is_dir() else " That folder does not exist."
     if not found:
         raise FileNotFoundError(f"{dataset} ({row['title']}): no file named {row['pattern']} under {raw}. {where}")
     if dated and years is not None:
@@ -152,6 +147,16 @@ def find_files(
         twice = [found[i].path.name for i in names.index[names.duplicated(keep=False)]]
         raise ValueError(f"{dataset}: several files for the same content under {raw}: {twice[:4]}; keep one of each.")
     return found
+
+
+def search(dataset: str, raw: Path, bounds: Bounds | None) -> list[InputFile]:
+    """Files of one data set that are there, as of `find_files`, whichever years they hold."""
+    pattern, found = re.compile(dataset_row(dataset)["pattern"]), []
+    for path in sorted(p for p in raw.rglob("*") if p.is_file()) if raw.is_dir() else []:
+        match = pattern.fullmatch(path.name) or pattern.fullmatch(path.relative_to(raw).as_posix())
+        if match and _holds(path.relative_to(raw), bounds):
+            found.append(InputFile(dataset, path, {k: v for k, v in match.groupdict().items() if v}))
+    return _without_spare_windows(found, raw)
 
 
 def _without_spare_windows(found: list[InputFile], raw: Path) -> list[InputFile]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ai4land.grid import Bounds
 from ai4land.runs import Run, read_run
+from ai4land.sources.hosts import needs_certificate
 from ai4land.sources.inputs import Need, missing_inputs, needs
 from ai4land.sources.registry import dataset_row, series_of
 from ai4land.sources.supply import fetchable
@@ -80,6 +81,9 @@ def summarise(report: pd.DataFrame) -> str:
         )
     accounts = report[(report["account"] != "") & report["state"].isin(["to fetch", "to get by hand"])]
     lines += [f"Account, licence or manual download: {r.dataset}: {r.account}" for r in accounts.itertuples()]
+    for host in sorted(set(fetched["host"])):
+        if needs_certificate(f"https://{host}"):
+            lines.append(f"Certificate to get by hand first: {host}, see data/certificates/README.md")
     bound = sorted({n for n in report["licence"] if "non-commercial" in n.lower() or "SA" in n.split("-")})
     lines += [
         f"Binds what is made of it: {name}" for name in bound if (report["state"] != "made up by 01-download").any()
@@ -87,7 +91,14 @@ def summarise(report: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def _main(name: str, raw: Path) -> None:
+    run = read_run(name)
+    print(f"{run.title}: what the run reads, from where, and what it will fetch")
+    print(summarise(data_report(run, raw)))
+
+
 if __name__ == "__main__":
-    chosen = read_run(sys.argv[1])
-    print(f"{chosen.title}: what the run reads, from where, and what it will fetch")
-    print(summarise(data_report(chosen, Path(sys.argv[2]))))
+    try:
+        _main(sys.argv[1], Path(sys.argv[2]))
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(str(error))

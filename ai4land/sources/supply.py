@@ -13,7 +13,7 @@ from ai4land.sources.download import ResumingDownloader
 from ai4land.sources.fetch import fetch, room_on_disk, sources
 from ai4land.sources.inputs import Need, missing_inputs
 from ai4land.sources.pins import HASHES, alone
-from ai4land.sources.registry import dataset_row, find_files, series_of, window_folder
+from ai4land.sources.registry import dataset_row, find_files, search, series_of, window_folder
 from ai4land.sources.remote import WAITS, NoRangesError
 from ai4land.sources.window_geotiff import fetch_geotiff_window
 from ai4land.sources.window_netcdf import fetch_netcdf_window
@@ -85,7 +85,7 @@ def _supply(
 def _request(need: Need, window: Bounds | None, raw: Path, progress: bool) -> list[Path]:
     folder = raw / need.dataset / (window_folder(window) if window else "")
     with room_on_disk(folder):
-        for year in need.years or ():
+        for year in _lacking(need, raw, window):
             answer = folder / f"{need.dataset}_{year}.nc"
             fetch_cds(need.dataset, year, window, answer, progress)
             if not matches(dataset_row(need.dataset)["pattern"], need.dataset, answer.name):
@@ -93,12 +93,17 @@ def _request(need: Need, window: Bounds | None, raw: Path, progress: bool) -> li
     return [file.path for file in find_files(need.dataset, raw, need.dated, window)]
 
 
+def _lacking(need: Need, raw: Path, window: Bounds | None) -> set[int]:
+    """Years that are wanted of a series and not there."""
+    return set(need.years or ()) - {f.year for f in search(need.dataset, raw, window) if "year" in f.keys}
+
+
 def _cut(need: Need, window: Bounds, raw: Path, progress: bool) -> list[Path]:
     """Windows of the files of one data set, each from its source or the first mirror that gives it."""
     row, folder = dataset_row(need.dataset), raw / need.dataset / window_folder(window)
     with room_on_disk(folder):
         for values in series_of(row):
-            if need.years is not None and "year" in values and int(values["year"]) not in need.years:
+            if "year" in values and int(values["year"]) not in _lacking(need, raw, window):
                 continue
             choices = sources(need.dataset, row, values)
             target = folder / PurePosixPath(unquote(urlsplit(choices[0][0]).path)).name

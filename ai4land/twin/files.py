@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import read_crosswalk
-from ai4land.runs import Run
+from ai4land.runs import MADE_UP_MARK, Run
 from ai4land.sources import dataset_row
 from ai4land.twin.air import write_carbon_dioxide
 from ai4land.twin.land_cover import write_c3s, write_esa_cci
@@ -142,7 +142,8 @@ def write_twin(raw: Path, run: Run) -> None:
     Raises
     ------
     ValueError
-        If the run is not synthetic, has no window, or names inputs that are not made of the twin Earth.
+        If the run is not synthetic, has no window, or names inputs that are not made of the twin Earth, or the folder
+        holds other files.
     """
     if not run.synthetic or run.window is None:
         raise ValueError(f"run {run.name}: the twin Earth is made for runs with synthetic: true and a window only.")
@@ -151,6 +152,9 @@ def write_twin(raw: Path, run: Run) -> None:
     if unmade:
         raise ValueError(f"run {run.name}: inputs {unmade} are not made of the twin Earth; known are {_MADE}.")
     raw.mkdir(parents=True, exist_ok=True)
+    if not (raw / MADE_UP_MARK).exists() and any(raw.iterdir()):
+        raise ValueError(f"{raw}: holds files that the twin Earth did not make; give it a folder of its own by RAW=.")
+    (raw / MADE_UP_MARK).write_text("Made-up files in the publishers' formats: the twin Earth of ai4land.\n")
     west, south, east, north = run.window
     fine = Grid(north, west, 0.01, 0.01, round((north - south) * 100), round((east - west) * 100))
     _LAND_USE[inputs.land_use](raw, fine, run.map_years, run.seed)
