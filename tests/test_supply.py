@@ -186,3 +186,20 @@ def test_the_report_says_what_how_much_from_where_and_under_which_licence_before
     text = summarise(report.reset_index())
     assert "To fetch: about 0.0 GB" in text and "Binds what is made of it: CC-BY-SA-4.0" in text
     assert "cover: https://example.org/page" in text and server.log == []
+
+
+def test_the_report_counts_the_years_that_lack_an_archive_once_and_says_what_is_not_needed(
+    world, server, run, tmp_path
+):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "ESACCI-LC-2003.tif").write_bytes(b"map")
+    world["relief"] |= {"method": "file", "gigabytes": "7.5", "url": server.url("/maps.zip")}
+    world["zones"] = world["relief"] | {"pattern": r"zones\.nc"}
+    world["later"] = world["cover"] | {"pattern": r"LATER-(?P<year>\d{4})\.tif", "series": "year=2016-2022"}
+    named = {"elevation": "relief", "koppen": "zones", "land_cover": "cover", "land_cover_later": "later"}
+    run = run.model_copy(update={"inputs": run.inputs.model_construct(**named, scenarios={})})
+    report = data_report(run, tmp_path / "raw").set_index("dataset")
+    assert report.loc["cover", ["state", "files"]].tolist() == ["to fetch", 1]
+    assert report.loc["relief", "gigabytes"] == 7.5
+    assert report.loc["zones", ["how", "gigabytes"]].tolist() == ["with relief", 0.0]
+    assert report.loc["later", ["state", "files", "gigabytes"]].tolist() == ["not needed", 0, 0.0]

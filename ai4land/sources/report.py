@@ -10,7 +10,7 @@ from ai4land.grid import Bounds
 from ai4land.runs import Run, read_run
 from ai4land.sources.hosts import needs_certificate
 from ai4land.sources.inputs import Need, missing_inputs, needs
-from ai4land.sources.registry import dataset_row, series_of
+from ai4land.sources.registry import dataset_row, of_same_file, search, series_of
 from ai4land.sources.supply import fetchable
 
 _HOW = {"cog": "window", "netcdf": "window", "cds": "window, by request", "file": "whole files", "": "whole files"}
@@ -28,13 +28,23 @@ def data_report(run: Run, raw: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a data set: ``dataset``, ``role``, ``state`` (there, to fetch, to get by hand, missing), ``how``,
+        One row a data set: ``dataset``, ``role``, ``state`` (there, to fetch, to get by hand, made up by 01-download,
+        not needed: it has no year of the run), ``how``,
         ``files``, ``gigabytes`` (transferred; about, NaN is unknown: of a file that is cut, the rows of the window, or
         its share of the area where the file is tiled), ``host``, ``licence``, ``account`` (where to get
         one, or the files themselves), ``citation``.
     """
     absent = {need.dataset for need in missing_inputs(run, raw)}
-    return pd.DataFrame([_row(need, run, need.dataset in absent) for need in needs(run)])
+    wanted = needs(run)
+    rows = [_row(need, run, raw, need.dataset in absent) for need in wanted]
+    for role, dataset in run.inputs.by_role.items():
+        if role not in {need.role for need in wanted}:
+            rows.append(_row(Need(role, dataset, ()), run, raw, False) | {"state": "not needed"})
+    for i, row in enumerate(rows):  # an archive of several data sets comes once
+        first = next(r["dataset"] for r in rows if r["dataset"] in of_same_file(str(row["dataset"])))
+        if row["state"] == "to fetch" and first != row["dataset"]:
+            rows[i] = row | {"how": f"with {first}", "gigabytes": 0.0}
+    return pd.DataFrame(rows)
 
 
 def _share(bounds: Bounds | None, method: str, url: str) -> float:
@@ -47,13 +57,15 @@ def _share(bounds: Bounds | None, method: str, url: str) -> float:
     return (north - south) / 180 * (1.0 if method == "netcdf" else (east - west) / 360)
 
 
-def _row(need: Need, run: Run, absent: bool) -> dict[str, object]:
+def _row(need: Need, run: Run, raw: Path, absent: bool) -> dict[str, object]:
     row = dataset_row(need.dataset)
     by_program = fetchable(need.dataset)
     state = "there" if not absent else ("made up by 01-download" if run.synthetic else
                                         "to fetch" if by_program else "to get by hand")  # fmt: skip
     one = float(row["bytes"]) / 1e9 if row["bytes"] else float(row.get("gigabytes") or "nan")
-    wanted = [v for v in series_of(row) if need.years is None or "year" not in v or int(v["year"]) in need.years]
+    have = {f.year for f in search(need.dataset, raw, run.window) if "year" in f.keys} if absent else set()
+    years = None if need.years is None else set(need.years) - have
+    wanted = [v for v in series_of(row) if years is None or "year" not in v or int(v["year"]) in years]
     method = str(row.get("method", ""))
     fetched = absent and by_program and not run.synthetic
     return {
