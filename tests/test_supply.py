@@ -196,6 +196,7 @@ def test_the_report_counts_the_years_that_lack_an_archive_once_and_says_what_is_
     world["relief"] |= {"method": "file", "gigabytes": "7.5", "url": server.url("/maps.zip")}
     world["zones"] = world["relief"] | {"pattern": r"zones\.nc"}
     world["later"] = world["cover"] | {"pattern": r"LATER-(?P<year>\d{4})\.tif", "series": "year=2016-2022"}
+    world["later"]["url"] = server.url("/LATER-{year}.tif")
     named = {"elevation": "relief", "koppen": "zones", "land_cover": "cover", "land_cover_later": "later"}
     run = run.model_copy(update={"inputs": run.inputs.model_construct(**named, scenarios={})})
     report = data_report(run, tmp_path / "raw").set_index("dataset")
