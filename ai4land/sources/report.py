@@ -63,7 +63,8 @@ def _row(need: Need, run: Run, raw: Path, absent: bool) -> dict[str, object]:
     state = "there" if not absent else ("made up by 01-download" if run.synthetic else
                                         "to fetch" if by_program else "to get by hand")  # fmt: skip
     one = float(row["bytes"]) / 1e9 if row["bytes"] else float(row.get("gigabytes") or "nan")
-    have = {f.year for f in search(need.dataset, raw, run.window) if "year" in f.keys} if absent else set()
+    found = search(need.dataset, raw, run.window)
+    have = {f.year for f in found if "year" in f.keys}
     years = None if need.years is None else set(need.years) - have
     wanted = [v for v in series_of(row) if years is None or "year" not in v or int(v["year"]) in years]
     method = str(row.get("method", ""))
@@ -71,7 +72,7 @@ def _row(need: Need, run: Run, raw: Path, absent: bool) -> dict[str, object]:
     return {
         "dataset": need.dataset, "role": need.role, "state": state,
         "how": (_HOW[method] if run.window else "whole files") if fetched else "",
-        "files": len(wanted),
+        "files": len(wanted) if absent or need.years == () else len(found),
         "gigabytes": one * len(wanted) * _share(run.window, method, str(row["url"])) if fetched else 0.0,
         "host": "" if run.synthetic else urlsplit(row["url"]).hostname or "",
         "licence": "none: synthetic" if run.synthetic else row["licence"],
