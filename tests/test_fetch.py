@@ -660,8 +660,6 @@ def certificates(tmp_path_factory):
         by = ["-CA", f"{signer}.pem", "-CAkey", f"{signer}.key", "-CAcreateserial"] if signer else []
         by = by or ["-signkey", "root.key"]
         openssl(folder, "x509", "-req", "-in", f"{name}.csr", *by, *extensions, "-out", f"{name}.pem")
-    signed = ["-CA", "inner.pem", "-CAkey", "inner.key", "-CAcreateserial", "-extfile", "leaf.ext", "-days", "-1"]
-    openssl(folder, "x509", "-req", "-in", "leaf.csr", *signed, "-out", "expired.pem")
     (folder / "bundle.pem").write_text((folder / "root.pem").read_text() + (folder / "inner.pem").read_text())
     return folder
 
@@ -704,6 +702,11 @@ def test_the_missing_certificate_can_be_given(incomplete, certificates, rows, ge
 
 
 def test_an_expired_certificate_is_refused_and_called_so(certificates, rows, get):
+    signed = ["-CA", "inner.pem", "-CAkey", "inner.key", "-CAcreateserial", "-extfile", "leaf.ext", "-days", "-1"]
+    try:
+        openssl(certificates, "x509", "-req", "-in", "leaf.csr", *signed, "-out", "expired.pem")
+    except subprocess.CalledProcessError:
+        pytest.skip("this openssl makes no certificate that has expired")
     with Publisher(certificates / "expired.pem", certificates / "leaf.key") as publisher:
         luh2(publisher, rows)
         with pytest.raises(ConnectionError, match="certificate has expired"):
