@@ -2,7 +2,6 @@
 
 import datetime
 import errno
-import io
 import logging
 import shutil
 import stat
@@ -13,7 +12,7 @@ import pytest
 import yaml
 from cds_server import FILE, TOKEN, CdsServer, problem
 from pooch import get_logger
-from test_fetch import certificates  # noqa: F401
+from test_fetch import certificates, make_zip  # noqa: F401
 
 from ai4land.sources import cds
 from ai4land.sources.cds import fetch_cds, read_cds_requests
@@ -34,14 +33,6 @@ LAI = {
 }  # fmt: skip
 CRETE = (23.51, 34.8, 26.32, 35.7)
 HDF, CDF = b"\x89HDF\r\n\x1a\n" + b"four" * 99, b"CDF\x01" + b"three" * 99
-
-
-def archive(members):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for name, body in members.items():
-            bundle.writestr(name, body)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -188,14 +179,14 @@ def test_a_finished_file_needs_no_key(server, target, home):
 @pytest.mark.parametrize("body", [HDF, CDF])
 def test_netcdf_alone_in_an_archive_is_unpacked(server, target, body):
     name = "C3S-LC-L4-LCCS-Map-300m-P1Y-2016-v2.1.1.area-subset.36.27.34.23.nc"
-    server.pages[FILE].body = archive({name: body})
+    server.pages[FILE].body = make_zip({name: body})
     assert get(target, "c3s_land_cover", 2016).read_bytes() == body
     assert [p.name for p in target.parent.iterdir()] == [target.name]
 
 
 def test_an_archive_of_several_files_stays_as_it_is(server, target):
     two = {f"data_stream-moda_stepType-{kind}.nc": HDF for kind in ("avgua", "avgad")}
-    server.pages[FILE].body = archive(two)
+    server.pages[FILE].body = make_zip(two)
     with zipfile.ZipFile(get(target)) as bundle:
         assert sorted(bundle.namelist()) == sorted(two)
 
@@ -204,8 +195,8 @@ PAGE = b"<!DOCTYPE html><title>Sign in</title>"
 
 
 @pytest.mark.parametrize("body", [
-    PAGE, b'{"title": "gone"}', b"", archive({"readme.txt": b"sorry"}), archive({"a.nc": PAGE}),
-    archive({"a.nc": HDF})[:-30],
+    PAGE, b'{"title": "gone"}', b"", make_zip({"readme.txt": b"sorry"}), make_zip({"a.nc": PAGE}),
+    make_zip({"a.nc": HDF})[:-30],
 ], ids=["page", "json", "empty", "text", "page inside", "cut archive"])  # fmt: skip
 def test_what_is_no_netcdf_is_set_aside_and_said(server, target, body):
     server.pages[FILE].body = body
@@ -223,7 +214,7 @@ def test_a_web_page_of_another_size_than_announced_is_called_so_too(server, targ
 
 
 def test_a_full_disk_is_said_in_one_line(server, target, monkeypatch):
-    server.pages[FILE].body = archive({"a.nc": HDF})
+    server.pages[FILE].body = make_zip({"a.nc": HDF})
 
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

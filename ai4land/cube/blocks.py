@@ -1,6 +1,5 @@
 """All layers of one shard of a region, from the inputs on their own grids to the cube's cells."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dask
@@ -15,7 +14,7 @@ from ai4land.cube.layers import (
     regrid_terrain,
     relief_is_coarse,
 )
-from ai4land.cube.layout import coarse_window
+from ai4land.cube.layout import coarse_window, tiles
 from ai4land.cube.store import write_region
 from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
@@ -100,26 +99,19 @@ def _soil(soil: xr.Dataset, grid: Grid) -> xr.Dataset:
     return xr.Dataset({name: area_mean(cut_around(field, grid).load(), grid) for name, field in soil.items()})
 
 
-def _chunks(window: Window) -> Iterator[Window]:
-    """Parts of at most 500 x 500 cells."""
-    for top in range(window[0].start, window[0].stop, CHUNK_CELLS):
-        for left in range(window[1].start, window[1].stop, CHUNK_CELLS):
-            yield (slice(top, min(top + CHUNK_CELLS, window[0].stop)),
-                   slice(left, min(left + CHUNK_CELLS, window[1].stop)))  # fmt: skip
-
-
 def _write_relief(store: Path, inputs: Inputs, cells: Grid, window: Window) -> None:
     elevation = open_input(inputs["elevation"])
     if relief_is_coarse(elevation, cells):
         return
-    whole = xr.Dataset(coords=cells.cut(*window).coords())
-    for part in _chunks(window):
+    shard = cells.cut(*window)
+    whole = xr.Dataset(coords=shard.coords())
+    for part in tiles(window, (CHUNK_CELLS, CHUNK_CELLS)):
         grid = cells.cut(*part)
         terrain = regrid_terrain(cut_around(elevation, grid).load(), grid)
         inside = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, window, strict=True))
         for name, field in terrain.items():
             if name not in whole:
-                whole[name] = ("lat", "lon"), np.full(cells.cut(*window).shape, np.nan, np.float32)
+                whole[name] = ("lat", "lon"), np.full(shard.shape, np.nan, np.float32)
             whole[name].values[inside] = field
     write_region(store, "fine", whole, window)
 
@@ -139,9 +131,10 @@ def _write_leaf_area(store: Path, inputs: Inputs, grid: Grid, window: Window) ->
     if "leaf_area_index" not in inputs:
         return
     months = monthly_mean(open_input(inputs["leaf_area_index"]))["leaf_area_index"]
+    covered = grid_of(months).meets(grid)
     for start in range(0, months.sizes["time"], _MONTHS):
         part = months.isel(time=slice(start, start + _MONTHS))
-        if grid_of(months).meets(grid):
+        if covered:
             around = cut_around(part, grid).load()
             means = xr.concat([area_mean(month, grid) for month in around], around["time"])
         else:  # products end at 80 N and 60 S

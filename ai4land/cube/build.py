@@ -18,7 +18,6 @@ from ai4land.runs import Run
 if TYPE_CHECKING:
     from distributed import Client
 
-Window = tuple[slice, slice]
 _MEMORY = "8GB"  # of one Slurm worker; a shard takes less than half
 
 

@@ -201,9 +201,8 @@ def open_series(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Da
     ValueError
         If two parts do not continue each other.
     """
-    names = ("climate", "climate_land", "population", "co2")
-    groups = {role: open_input(inputs.get(f"{role}_history", []) + inputs[role])
-              for role in names if role in inputs and role != "climate"}  # fmt: skip
+    names = ("climate_land", "population", "co2")
+    groups = {role: open_input(inputs.get(f"{role}_history", []) + inputs[role]) for role in names if role in inputs}
     if "climate" in inputs:
         groups["climate"] = reanalysis = open_input(inputs["climate"])
         if "climate_history" in inputs:

@@ -35,11 +35,7 @@ class Layout:
 
     def blocks(self, region: str) -> list[tuple[slice, slice]]:
         """Rows and columns of the units of one region, the last ones as far as it goes."""
-        rows, cols = (
-            [slice(at, min(at + size, part.stop)) for at in range(part.start, part.stop, size)]
-            for part, size in zip(self.regions[region], self.unit, strict=True)
-        )
-        return [(row, col) for row in rows for col in cols]
+        return tiles(self.regions[region], self.unit)
 
     def region_grid(self, region: str) -> Grid:
         """Fine grid of one region."""
@@ -48,6 +44,15 @@ class Layout:
     def coarse_slices(self, region: str) -> tuple[slice, slice]:
         """Rows and columns of one region on the coarse grid."""
         return coarse_window(self.regions[region])
+
+
+def tiles(window: tuple[slice, slice], size: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Rows and columns of the parts of a window, row by row; the last ones as far as it goes."""
+    rows, cols = (
+        [slice(at, min(at + step, part.stop)) for at in range(part.start, part.stop, step)]
+        for part, step in zip(window, size, strict=True)
+    )
+    return [(row, col) for row in rows for col in cols]
 
 
 def coarse_window(window: tuple[slice, slice]) -> tuple[slice, slice]:

@@ -47,17 +47,16 @@ def canonical(data: xr.Dataset, path: Path) -> xr.Dataset:
         data = data.isel(lat=slice(None, None, -1))
     if (np.diff(lon) < 0).any():
         data = data.isel(lon=np.argsort(lon, kind="stable"))
-    try:
-        grid_of(data)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
     for name, axis, standard, unit in (
         ("lat", "Y", "latitude", "degrees_north"),
         ("lon", "X", "longitude", "degrees_east"),
     ):
         data[name].attrs = {"standard_name": standard, "units": unit, "axis": axis, "bounds": f"{name}_bnds"}
         data[name].encoding = {}
-    return with_bounds(data)
+    try:
+        return with_bounds(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def with_bounds(data: xr.Dataset) -> xr.Dataset:

@@ -28,12 +28,12 @@ from cdsapi.api import get_url_key_verify
 from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
 from urllib3.util.retry import Retry
 
+from ai4land.grid import Bounds
 from ai4land.legend import DATA
 from ai4land.sources.archive import check_archive
 from ai4land.sources.download import PASSING, PATIENCE, get_logger
 
 REQUESTS = DATA / "cds_requests.yml"
-Window = tuple[float, float, float, float]
 _NETCDF = (b"\x89HDF", b"CDF")
 _TOKEN = (
     "copy your personal access token from https://cds.climate.copernicus.eu/profile and write two lines into "
@@ -58,7 +58,7 @@ def read_cds_requests() -> dict[str, CdsRequest]:
 
 
 def fetch_cds(
-    dataset: str, year: int, window: Window | None, target: Path, progress: bool = True, tries: int = 6,
+    dataset: str, year: int, window: Bounds | None, target: Path, progress: bool = True, tries: int = 6,
     longest_wait: float = 60.0,
 ) -> Path:  # fmt: skip
     """Ask the CDS for one year of a data set, unless the answer is there.
@@ -140,7 +140,7 @@ def _entry(dataset: str, year: int) -> CdsRequest:
     return known[dataset]
 
 
-def _body(entry: CdsRequest, year: int, window: Window | None, name: str) -> dict[str, Any]:
+def _body(entry: CdsRequest, year: int, window: Bounds | None, name: str) -> dict[str, Any]:
     """The request as it is sent; ``area`` is north, west, south, east."""
     body: dict[str, Any] = json.loads(json.dumps(entry.request).replace("{year}", str(year)))
     if window is None:

@@ -29,11 +29,6 @@ class Need:
     dataset: str
     years: tuple[int, ...] | None
 
-    @property
-    def dated(self) -> list[int] | None:
-        """The years as `find_files` takes them."""
-        return None if self.years is None else list(self.years)
-
 
 def needs(run: Run) -> list[Need]:
     """Data sets that a run reads, by role.
@@ -52,12 +47,13 @@ def needs(run: Run) -> list[Need]:
     for scenario in run.inputs.climate_scenarios:
         check_climate_scenario(scenario)
     for role, dataset in run.inputs.by_role.items():
+        row = dataset_row(dataset)
         kind = "scenarios" if role in run.inputs.scenarios else re.sub(r"-.*", "_scenarios", role)
-        if (reader := dataset_row(dataset)["reader"]) and reader not in roles[kind].split():
-            raise ValueError(f"run {run.name}: {dataset} ({dataset_row(dataset)['title']}) cannot serve as {role}.")
-        published = [int(one["year"]) for one in series_of(dataset_row(dataset)) if "year" in one]
+        if row["reader"] and row["reader"] not in roles[kind].split():
+            raise ValueError(f"run {run.name}: {dataset} ({row['title']}) cannot serve as {role}.")
+        published = [int(one["year"]) for one in series_of(row) if "year" in one]
         years = None
-        if role == "land_use" and "(?P<year>" in dataset_row(dataset)["pattern"]:
+        if role == "land_use" and "(?P<year>" in row["pattern"]:
             years = tuple(run.map_years)
         elif published:
             years = tuple(y for y in run.map_years if y in published)
@@ -68,7 +64,7 @@ def needs(run: Run) -> list[Need]:
 
 def find_inputs(run: Run, raw: Path) -> dict[str, list[InputFile]]:
     """Files of every input of a run, by role, as `find_files` finds them; of a scenario, that one's only."""
-    found = {need.role: find_files(need.dataset, raw, need.dated, run.window) for need in needs(run)}
+    found = {need.role: find_files(need.dataset, raw, need.years, run.window) for need in needs(run)}
     for role, files in found.items():
         if scenario := role.partition("-")[2]:
             found[role] = [f for f in files if scenario.startswith(f.keys.get("scenario", scenario))]
@@ -89,7 +85,7 @@ def missing_inputs(run: Run, raw: Path) -> dict[Need, str]:
     absent: dict[Need, str] = {}
     for need in needs(run):
         try:
-            find_files(need.dataset, raw, need.dated, run.window)
+            find_files(need.dataset, raw, need.years, run.window)
         except FileNotFoundError as error:
             if need.dataset not in {other.dataset for other in absent}:
                 absent[need] = str(error)

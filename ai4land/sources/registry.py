@@ -7,6 +7,7 @@ every run whose window it holds.
 import hashlib
 import re
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -95,7 +96,7 @@ def _holds(path: Path, bounds: Bounds | None) -> bool:
 
 
 def find_files(
-    dataset: str, raw: Path, years: list[int] | None = None, bounds: Bounds | None = None
+    dataset: str, raw: Path, years: Collection[int] | None = None, bounds: Bounds | None = None
 ) -> list[InputFile]:
     """Files of one data set anywhere under a folder, by the registry's name pattern.
 
@@ -105,7 +106,7 @@ def find_files(
         A data set of the registry.
     raw : pathlib.Path
         Folder to search, all levels.
-    years : list of int, optional
+    years : collection of int, optional
         Years that must be there, for a data set with one file a year.
     bounds : tuple of float, optional
         Window that must be covered: west, south, east, north, degrees. Files cut out for a window count if it holds

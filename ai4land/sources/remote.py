@@ -11,10 +11,10 @@ import aiohttp
 import fsspec
 import requests
 
+from ai4land.sources.download import PASSING
 from ai4land.sources.hosts import certificates, user_agent
 
 WAITS = (1.0, 4.0, 15.0, 60.0)  # s before each new try
-PASSING = {408, 429, 500, 502, 503, 504}  # HTTP answers that another try may change
 _BLOCK = 1 << 20  # bytes of one request
 _FAULTS = (OSError, aiohttp.ClientError, TimeoutError, ValueError)
 

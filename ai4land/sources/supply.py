@@ -84,13 +84,14 @@ def _supply(
 
 def _request(need: Need, window: Bounds | None, raw: Path, progress: bool) -> list[Path]:
     folder = raw / need.dataset / (window_folder(window) if window else "")
+    pattern = dataset_row(need.dataset)["pattern"]
     with room_on_disk(folder):
         for year in _lacking(need, raw, window):
             answer = folder / f"{need.dataset}_{year}.nc"
             fetch_cds(need.dataset, year, window, answer, progress)
-            if not matches(dataset_row(need.dataset)["pattern"], need.dataset, answer.name):
-                unpack(answer, folder, need.dataset, dataset_row(need.dataset)["pattern"])
-    return [file.path for file in find_files(need.dataset, raw, need.dated, window)]
+            if not matches(pattern, need.dataset, answer.name):
+                unpack(answer, folder, need.dataset, pattern)
+    return [file.path for file in find_files(need.dataset, raw, need.years, window)]
 
 
 def _lacking(need: Need, raw: Path, window: Bounds | None) -> set[int]:
@@ -101,16 +102,17 @@ def _lacking(need: Need, raw: Path, window: Bounds | None) -> set[int]:
 def _cut(need: Need, window: Bounds, raw: Path, progress: bool) -> list[Path]:
     """Windows of the files of one data set, each from its source or the first mirror that gives it."""
     row, folder = dataset_row(need.dataset), raw / need.dataset / window_folder(window)
+    lacking = _lacking(need, raw, window)
     with room_on_disk(folder):
         for values in series_of(row):
-            if "year" in values and int(values["year"]) not in _lacking(need, raw, window):
+            if "year" in values and int(values["year"]) not in lacking:
                 continue
             choices = sources(need.dataset, row, values)
             target = folder / PurePosixPath(unquote(urlsplit(choices[0][0]).path)).name
             with alone(folder / f"{target.name}.lock"):
                 if not target.exists():
                     _cut_one(need.dataset, row, [url for url, _ in choices], window, target, progress)
-    return [file.path for file in find_files(need.dataset, raw, need.dated, window)]
+    return [file.path for file in find_files(need.dataset, raw, need.years, window)]
 
 
 def _cut_one(dataset: str, row: pd.Series, urls: list[str], window: Bounds, target: Path, progress: bool) -> None:

@@ -95,14 +95,13 @@ def _dataset(made: Reanalysis, fields: dict[str, np.ndarray], year: int) -> xr.D
 
 def _write_year(path: Path, made: Reanalysis, year: int, masked: bool) -> None:
     months = [made.month(year, month) for month in range(1, 13)]
-    sea = np.float32(np.nan) if masked else None
     part = path.with_suffix(".part")
     with TemporaryDirectory() as folder, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for step in ("avgua", "avgad"):
             names = [name for name, about in _ABOUT.items() if about[3] == step]
             fields = {name: np.stack([m[name] for m in months]).astype(np.float32) for name in names}
-            if sea is not None:
-                fields = {name: np.where(made.land >= 0.5, field, sea) for name, field in fields.items()}
+            if masked:
+                fields = {name: np.where(made.land >= 0.5, field, np.float32(np.nan)) for name, field in fields.items()}
             member = Path(folder) / f"data_stream-moda_stepType-{step}.nc"
             packed: dict[str, dict[str, object]] = {n: {"_FillValue": np.float32(np.nan), "zlib": True} for n in fields}
             write_netcdf(member, _dataset(made, fields, year), packed)
