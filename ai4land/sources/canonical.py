@@ -1,7 +1,10 @@
-"""The one form in which every gridded input leaves its reader."""
+"""The one form in which every gridded input leaves its reader, and calendar years where xarray cannot decode them."""
 
+import re
+import warnings
 from pathlib import Path
 
+import cftime
 import numpy as np
 import xarray as xr
 
@@ -64,3 +67,39 @@ def with_bounds(data: xr.Dataset) -> xr.Dataset:
     grid = grid_of(data)
     edges = {"lat": grid.lat_edges, "lon": grid.lon_edges}
     return data.assign_coords({f"{d}_bnds": ((d, "bnds"), np.stack([e[:-1], e[1:]], -1)) for d, e in edges.items()})
+
+
+def calendar_years(time: xr.DataArray, path: Path) -> np.ndarray:
+    """Calendar year of each time step of a yearly series, from the values of ``time`` and never from their position.
+
+    Parameters
+    ----------
+    time : xarray.DataArray, shape (time,)
+        As the file holds it, not decoded: "years since" or "days since" in any CF calendar, year 0 included.
+    path : pathlib.Path
+        The file, for the error message.
+
+    Returns
+    -------
+    numpy.ndarray, shape (time,), int16
+
+    Raises
+    ------
+    ValueError
+        If the units are others, or the steps do not ascend by a year or more.
+    """
+    units, values = str(time.attrs.get("units", "")), time.to_numpy().astype(float)
+    if epoch := re.match(r"years since (\d{1,4})-", units):
+        # Steps are whole years; the small term keeps a year that single precision holds a little too low.
+        years = int(epoch[1]) + np.floor(values + 1e-3)
+    elif units.startswith("days since"):
+        calendar = time.attrs.get("calendar", "standard")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cftime.CFWarning)  # CF has no year 0, CMIP6 counts from one
+            dates = np.asarray(cftime.num2date(values, units, calendar, has_year_zero=True), object)
+        years = np.array([date.year for date in dates])
+    else:
+        raise ValueError(f"{path}: units of time are {units!r}, expected 'years since Y-M-D' or 'days since Y-M-D'.")
+    if not np.isfinite(years).all() or (np.diff(years) < 1).any():
+        raise ValueError(f"{path}: time holds years {years[:5].tolist()}..., expected one ascending step a year.")
+    return years.astype(np.int16)

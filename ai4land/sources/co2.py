@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ai4land.sources.luh2 import calendar_years
+from ai4land.sources.canonical import calendar_years
 from ai4land.sources.registry import InputFile
 
 _CO2 = {

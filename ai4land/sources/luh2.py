@@ -4,15 +4,13 @@ Traps: time in "years since", which xarray cannot decode; a mis-cased fill attri
 number; latitude flipped in some copies; states are fractions of the whole cell, ice and water left out.
 """
 
-import re
-import warnings
 from pathlib import Path
 
-import cftime
 import numpy as np
 import xarray as xr
 
-from ai4land.legend import class_codes, read_crosswalk, read_legend
+from ai4land.legend import crosswalk_weights, read_crosswalk, read_legend
+from ai4land.sources.canonical import calendar_years
 from ai4land.sources.registry import InputFile
 
 STATES = (
@@ -35,42 +33,6 @@ def _check_variables(data: xr.Dataset, wanted: set[str], path: Path, kind: str) 
     if missing:
         found = sorted(map(str, data.data_vars))
         raise ValueError(f"{path}: no variables {missing}, found {found}; is this {kind}?")
-
-
-def calendar_years(time: xr.DataArray, path: Path) -> np.ndarray:
-    """Calendar year of each time step of a yearly series, from the values of ``time`` and never from their position.
-
-    Parameters
-    ----------
-    time : xarray.DataArray, shape (time,)
-        As the file holds it, not decoded: "years since" or "days since" in any CF calendar, year 0 included.
-    path : pathlib.Path
-        The file, for the error message.
-
-    Returns
-    -------
-    numpy.ndarray, shape (time,), int16
-
-    Raises
-    ------
-    ValueError
-        If the units are others, or the steps do not ascend by a year or more.
-    """
-    units, values = str(time.attrs.get("units", "")), time.to_numpy().astype(float)
-    if epoch := re.match(r"years since (\d{1,4})-", units):
-        # Steps are whole years; the small term keeps a year that single precision holds a little too low.
-        years = int(epoch[1]) + np.floor(values + 1e-3)
-    elif units.startswith("days since"):
-        calendar = time.attrs.get("calendar", "standard")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cftime.CFWarning)  # CF has no year 0, CMIP6 counts from one
-            dates = np.asarray(cftime.num2date(values, units, calendar, has_year_zero=True), object)
-        years = np.array([date.year for date in dates])
-    else:
-        raise ValueError(f"{path}: units of time are {units!r}, expected 'years since Y-M-D' or 'days since Y-M-D'.")
-    if not np.isfinite(years).all() or (np.diff(years) < 1).any():
-        raise ValueError(f"{path}: time holds years {years[:5].tolist()}..., expected one ascending step a year.")
-    return years.astype(np.int16)
 
 
 def open_luh2_states(files: list[InputFile], version: str) -> xr.Dataset:
@@ -147,10 +109,8 @@ def state_class_fractions(states: xr.Dataset) -> xr.DataArray:
     ----------
     Hurtt et al. (2020), doi:10.5194/gmd-13-5425-2020
     """
-    codes = class_codes(read_legend("land_use"))
-    code_of = read_crosswalk("luh2", "land_use").set_index("source_code")["code"]
-    belongs = codes[:, None] == code_of[list(STATES)].to_numpy()[None, :]  # (cover_class, state)
-    table = xr.DataArray(belongs.astype(np.float32), {"cover_class": codes, "state": list(STATES)})
+    weights = crosswalk_weights(read_crosswalk("luh2", "land_use"), read_legend("land_use"))
+    table = weights.sel(source_code=list(STATES)).rename(source_code="state").T.astype(np.float32)
     stack = states[list(STATES)].to_dataarray("state")
     if stack.chunks is not None:
         stack = stack.chunk(state=-1)

@@ -11,8 +11,7 @@ import xarray as xr
 
 from ai4land.checks import check_same_grid
 from ai4land.grid import grid_of
-from ai4land.sources.canonical import canonical
-from ai4land.sources.luh2 import calendar_years
+from ai4land.sources.canonical import calendar_years, canonical
 from ai4land.sources.registry import InputFile
 
 _TOTAL = ("total-population", "number_of_people")  # ISIMIP3, ISIMIP2b

@@ -14,8 +14,8 @@ import xarray as xr
 from tqdm import tqdm
 
 from ai4land.grid import Bounds
+from ai4land.sources.canonical import calendar_years
 from ai4land.sources.download import replace_text
-from ai4land.sources.luh2 import calendar_years
 from ai4land.sources.remote import WAITS, RemoteFile, probe
 
 _MARGIN = 4  # cells around the window: for slopes and for interpolation
