@@ -48,7 +48,12 @@ py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 # REGIONS follows run.yml: one row "regions: [a, b]".
 REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml 2>/dev/null | tr ',' ' ')
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
-STEPWISE := $(shell grep -l '^ *stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
+STEPWISE := $(shell grep -l 'stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
+# Where all regions share one network, it is trained before them.
+SHARED := $(if $(shell grep '^weights: *shared' $(SETTINGS)/run.yml 2>/dev/null),$(OUT)/shared/costs-unet.csv)
+# Regions that the halo of a region may reach: those within 2 degrees of it.
+near    = $(filter $(REGIONS),$(shell awk -F, 'NR == FNR {if ($$1 == "$(1)") {w = $$2; s = $$3; e = $$4; n = $$5}; next} \
+    FNR > 1 && $$2 <= e + 2 && $$4 >= w - 2 && $$3 <= n + 2 && $$5 >= s - 2 {print $$1}' data/regions.csv data/regions.csv))
 steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
 BASE   := ai4land/execute.py $(call py,legend grid checks experiments runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
 knobs   = $(wildcard $(SETTINGS)/$(1).yml)
@@ -58,25 +63,31 @@ define execute
 @PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f $(SETTINGS)/$(basename $(@F)).yml -r run $(RUN) $(1)
 endef
 
-all: $(OUT)/08-figures.ipynb  ## run the whole paper for RUN: data to product, scores and figures
+all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb)  ## run the whole paper for RUN: data to product, scores and figures
 	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
 
 $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
 $(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate refine samples allocate devices train models predict) $(call knobs,03-train-unet) | $(READY)
+$(OUT)/shared/costs-unet.csv: $(call steps,02-regrid) $(BASE) $(call py,cube refine samples devices train models fit) $(call knobs,03-train-unet) | $(READY)
+	@mkdir -p $(@D) && echo "shared network: training on all regions; log $(@D)/fit.log"
+	@PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.fit $(RUN) shared 2>&1 | tee $(@D)/fit.log
+$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(SHARED) $(BASE) $(call py,cube evaluate refine samples allocate devices train models predict) $(call knobs,03-train-unet) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
 $(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $(call steps,02-regrid) $(BASE) $(call py,cube evaluate refine samples allocate models predict rollout stitch) $(call knobs,06-reconstruct) | $(READY)
+.SECONDEXPANSION:
+$(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube evaluate refine samples allocate models predict rollout stitch) $(call knobs,06-reconstruct) | $(READY)
 	$(call execute,-r region $*)
 $(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate stitch product) $(call knobs,07-stitch) | $(READY)
 	$(call execute)
 $(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(BASE) $(call py,evaluate plot) data/claims.csv $(call knobs,05-evaluate) | $(READY)
 	$(call execute)
-$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube) $(call knobs,08-figures) | $(READY)
+$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube product) data/product_readme.md $(call knobs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
+$(OUT)/13-examine-rollouts.ipynb: notebooks/13-examine-rollouts.ipynb $(OUT)/05-evaluate.ipynb $(OUT)/07-stitch.ipynb $(BASE) $(call py,evaluate plot) $(call knobs,13-examine-rollouts) | $(READY)
+	$(call execute)
 
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
@@ -91,6 +102,9 @@ lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 
 data-report: $(READY)  ## print what RUN will fetch: from where, how many GB, licences, accounts
 	@$(BIN)/python -m ai4land.sources.report $(RUN) $(abspath $(RAW))
+
+plan: $(READY)  ## print what RUN will take, before anything is fetched: downloads, disk, jobs, hours
+	@$(BIN)/python -m ai4land.plan $(RUN) $(abspath $(RAW))
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	PATH="$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir .
@@ -119,4 +133,4 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 	@echo "  RUN=<run>  one of: $(RUNS) (default demo; <run>-twin: on the made-up planet)   RAW=<folder>  where raw files are"
 
-.PHONY: all test lint data-report lab bench figures lock clean help
+.PHONY: all test lint data-report plan lab bench figures lock clean help

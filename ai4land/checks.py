@@ -1,10 +1,18 @@
 """Sentences that can fail: each check raises with both sides of the mismatch, and fixes nothing."""
 
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
 from ai4land.grid import Grid
 from ai4land.legend import check_codes
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def check_area_conserved(before: float, after: float, what: str, rtol: float = 1e-6) -> None:
@@ -44,3 +52,27 @@ def check_equal_cells(counts: dict[str, float], what: str) -> None:
     values = np.array(list(counts.values()), float)
     if values.size and not np.allclose(values, values[0], rtol=1e-9, atol=0):
         raise ValueError(f"{what}: models were scored on different cells: {counts}.")
+
+
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Make a folder, and raise OSError unless its disk has ``needed`` bytes free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        msg = f"{what}: {needed} bytes are needed, and the disk of {folder} has {free} free; make room and run again."
+        raise OSError(errno.ENOSPC, msg)
+
+
+@contextmanager
+def room_on_disk(folder: Path, what: str = "") -> Iterator[None]:
+    """Make a folder, and say in one line that its disk is full where writing below fails for that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL or "make room" in str(error):
+            raise
+        full = f"{what}: the disk of {folder} is full" if what else f"{folder}: the disk is full"
+        free = shutil.disk_usage(folder).free
+        msg = f"{full}, {free} bytes are free ({error.strerror}); make room and run again."
+        raise OSError(error.errno, msg) from None

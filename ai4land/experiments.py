@@ -38,7 +38,15 @@ class Experiment(BaseModel):
         Years from ``start`` that are predicted and judged; every test year where absent.
     stepwise : bool
         Step year by year from ``start``, each year's prior being the map made for the year before; needs
-        ``trained_as``. The product joins the stepwise experiments to the maps between their starts.
+        ``trained_as``.
+    product : bool
+        The years of a stepwise experiment go into the product; they need no reference maps.
+    scenario : str, optional
+        LUH2's scenario after the last year of its history.
+    members : int
+        Rollouts of a stepwise experiment: the first takes the most probable changes, the others draw them.
+    allocation : bool
+        Step to the wanted class areas; False steps to the most probable class.
     coarse : {'perfect', 'luh2'}
         Coarse input: class fractions aggregated from the target itself, or LUH2's.
     coarse_cells : tuple of int
@@ -64,6 +72,10 @@ class Experiment(BaseModel):
     mask_ratio: float = Field(0.0, ge=0, le=1)
     leads: tuple[int, ...] = ()
     stepwise: bool = False
+    product: bool = False
+    scenario: str | None = None
+    members: int = Field(1, ge=1)
+    allocation: bool = True
     coarse: Literal["perfect", "luh2"] = "perfect"
     coarse_cells: tuple[int, ...] = (COARSE_CELLS,)
     statics: bool = True
@@ -87,6 +99,12 @@ class Experiment(BaseModel):
             raise ValueError("a split by years needs validation years: they stop the training")
         if self.stepwise and self.trained_as is None:
             raise ValueError("stepwise needs trained_as: the experiment whose models step")
+        if not self.stepwise and (self.product or self.members > 1 or not self.allocation):
+            raise ValueError("product, members and allocation: false are of stepwise experiments only")
+        if self.product and not self.allocation:
+            raise ValueError("a product has allocated areas; leave allocation out")
+        if self.scenario and self.coarse != "luh2":
+            raise ValueError(f"scenario {self.scenario} is LUH2's; say coarse: luh2")
         if not self.targets:
             raise ValueError(f"no test year of {self.test} is {self.leads} years from start {self.start}")
         if self.coarse == "luh2" and self.coarse_cells != (COARSE_CELLS,):
@@ -103,3 +121,11 @@ class Experiment(BaseModel):
             if self.folds == 0 and years and held & set(range(years[0], years[1] + 1)):
                 raise ValueError(f"{name} years {years} overlap the test years {self.test}")
         return self
+
+
+def step_years(experiment: Experiment) -> list[int]:
+    """Every year of a rollout in the order of its steps."""
+    first, last = experiment.test
+    years = range(min(first, experiment.start + 1), max(last, experiment.start - 1) + 1)
+    forward = [y for y in years if y > experiment.start]
+    return forward or [y for y in years if y < experiment.start][::-1]

@@ -1,6 +1,6 @@
 """Regular latitude-longitude grids: cells, their area on the sphere, windows, blocks and regions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -75,27 +75,16 @@ class Grid:
 
     def cut(self, rows: slice, cols: slice) -> "Grid":
         """The part of the grid that two slices select."""
-        return replace(
-            self,
-            north=self.north - rows.start * self.dlat,
-            west=self.west + cols.start * self.dlon,
-            rows=rows.stop - rows.start,
-            cols=cols.stop - cols.start,
-        )
+        north, west = self.north - rows.start * self.dlat, self.west + cols.start * self.dlon
+        return Grid(north, west, self.dlat, self.dlon, rows.stop - rows.start, cols.stop - cols.start)
 
     def blocks(self, cells: int) -> "Grid":
         """Coarse grid of blocks of ``cells`` x ``cells``, counted from the north-west corner.
 
         The last row and column reach beyond the grid where its size is no multiple of ``cells``.
         """
-        return Grid(
-            self.north,
-            self.west,
-            self.dlat * cells,
-            self.dlon * cells,
-            ceil(self.rows / cells),
-            ceil(self.cols / cells),
-        )
+        rows, cols = ceil(self.rows / cells), ceil(self.cols / cells)
+        return Grid(self.north, self.west, self.dlat * cells, self.dlon * cells, rows, cols)
 
     def coords(self) -> dict[str, xr.Variable]:
         """CF coordinates ``lat`` and ``lon`` of the cell centres."""
@@ -146,6 +135,23 @@ def grid_of(field: xr.DataArray | xr.Dataset) -> Grid:
     return Grid(float(lat[0]) + dlat / 2, float(lon[0]) - dlon / 2, dlat, dlon, lat.size, lon.size)
 
 
+def check_bounds(bounds: Bounds, name: str) -> None:
+    """Refuse a window of which west, south, east, north are not in order, or that crosses the date line.
+
+    Raises
+    ------
+    ValueError
+        With ``name``, what asks for the window.
+    """
+    west, south, east, north = bounds
+    if west > east or west < -180.01 or east > 180.01:  # a cell of slack: v1's grid ends a little beyond
+        raise ValueError(
+            f"{name}: window {bounds} crosses the date line (or is turned); split it: one to 180, one from -180."
+        )
+    if west == east or south >= north:
+        raise ValueError(f"{name}: window {bounds} is empty; give west, south, east, north with south < north.")
+
+
 def window_slices(grid: Grid, bounds: Bounds, name: str) -> tuple[slice, slice]:
     """Rows and columns of the cells whose centres lie inside a window.
 
@@ -160,12 +166,11 @@ def window_slices(grid: Grid, bounds: Bounds, name: str) -> tuple[slice, slice]:
     Raises
     ------
     ValueError
-        If the window reaches beyond the grid by more than half a cell.
+        If the window is none (`check_bounds`), or reaches beyond the grid by more than half a cell.
     """
+    check_bounds(bounds, name)
     west, south, east, north = bounds
     have = grid.bounds
-    if west >= east or south >= north:
-        raise ValueError(f"{name}: window {bounds} is empty; give west, south, east, north with west < east.")
     slack = grid.dlon / 2, grid.dlat / 2
     beyond = [
         west < have[0] - slack[0], south < have[1] - slack[1], east > have[2] + slack[0], north > have[3] + slack[1],
@@ -187,7 +192,7 @@ def window_slices(grid: Grid, bounds: Bounds, name: str) -> tuple[slice, slice]:
 
 
 def read_regions() -> pd.DataFrame:
-    """Table ``data/regions.csv``: index ``region``; columns west, south, east, north (degrees), description."""
+    """Table ``data/regions.csv``: index ``region``; west, south, east, north (degrees), land (share), description."""
     return pd.read_csv(DATA / "regions.csv", index_col="region")
 
 
@@ -197,12 +202,13 @@ def region_bounds(region: str) -> Bounds:
     Raises
     ------
     ValueError
-        If ``data/regions.csv`` has no such region.
+        If ``data/regions.csv`` has no such region, or one that is no window (`check_bounds`).
     """
     table = read_regions()
     if region not in table.index:
         raise ValueError(f"region {region!r} is not in data/regions.csv, which has {sorted(table.index)}; add a row.")
     west, south, east, north = (float(v) for v in table.loc[region, ["west", "south", "east", "north"]])
+    check_bounds((west, south, east, north), f"region {region}")
     return west, south, east, north
 
 

@@ -1,6 +1,7 @@
 """Coarse fields refined to the cells of a window, on the device: shared by training, prediction and export.
 
 Area-true step (every fine cell takes the value of its coarse cell) or bilinear between coarse centres; never on disk.
+Places are counted in whole numbers, so that a cell gets the same bits in whatever window it lies.
 """
 
 import torch
@@ -8,20 +9,21 @@ import torch
 METHODS = ("step", "bilinear")
 
 
-def _positions(start: torch.Tensor, length: int, cells: int) -> torch.Tensor:
-    """Centre of each fine cell, in coarse cells from the first coarse centre, shape (batch, length)."""
-    steps = torch.arange(length, device=start.device, dtype=torch.float64)
-    return ((start[:, None].double() + steps + 0.5) / cells - 0.5).float()
+def _between(start: torch.Tensor, length: int, cells: int, size: int) -> tuple[torch.Tensor, ...]:
+    """Coarse cells before and after each fine cell's centre, and the share of the latter, each (batch, length)."""
+    # In half fine cells from the first coarse centre; beyond the outermost centres the outermost value holds.
+    place = 2 * (start[:, None] + torch.arange(length, device=start.device)) + 1 - cells
+    place = place.clamp(0, 2 * cells * (size - 1))
+    before = torch.div(place, 2 * cells, rounding_mode="floor")
+    return before, (before + 1).clamp(max=size - 1), (place % (2 * cells)).float() / (2 * cells)
 
 
-def _weights(start: torch.Tensor, length: int, cells: int, size: int, method: str) -> torch.Tensor:
-    """Weights of the coarse cells along one axis, shape (batch, length, size); rows sum to 1."""
-    # Beyond the outermost centres the outermost value holds: edge padding.
-    position = _positions(start, length, cells).clamp(0, size - 1)
-    if method == "step":
-        position = position.round()
-    centres = torch.arange(size, device=start.device, dtype=torch.float32)
-    return (1 - (position[..., None] - centres).abs()).clamp(min=0)  # (batch, length, size)
+def _at(values: torch.Tensor, rows: torch.Tensor, cols: torch.Tensor) -> torch.Tensor:
+    """Values (batch, Y, X, channel) at rows (batch, y) and columns (batch, x): (batch, y, x, channel)."""
+    size, height, width, channels = values.shape
+    first = torch.arange(size, device=values.device)[:, None, None] * height
+    index = (first + rows[:, :, None]) * width + cols[:, None, :]
+    return torch.nn.functional.embedding(index, values.reshape(-1, channels))
 
 
 def refine(
@@ -44,6 +46,7 @@ def refine(
     Returns
     -------
     torch.Tensor, shape (batch, channel, rows, cols), float32
+        Channels last in memory.
 
     Raises
     ------
@@ -52,10 +55,20 @@ def refine(
     """
     if method not in METHODS:
         raise ValueError(f"refine: method {method!r} is not known; choose one of {METHODS}.")
-    down = _weights(start[:, 0], shape[0], cells, coarse.shape[2], method)  # (batch, rows, Y)
-    right = _weights(start[:, 1], shape[1], cells, coarse.shape[3], method)  # (batch, cols, X)
     have = torch.isfinite(coarse)
-    both = torch.cat([torch.where(have, coarse, 0.0), have.to(coarse.dtype)], 1)
-    fine = torch.einsum("byi,bcij,bxj->bcyx", down, both, right)
-    values, weight = fine.chunk(2, 1)
-    return torch.where(weight > 1e-6, values / weight.clamp(min=1e-6), 0.0)
+    values = torch.where(have, coarse, 0.0).movedim(1, -1)
+    sizes = coarse.shape[2], coarse.shape[3]
+    if method == "step":
+        places = [
+            torch.div(start[:, i, None] + torch.arange(shape[i], device=start.device), cells, rounding_mode="floor")
+            for i in range(2)
+        ]
+        return _at(values, *(p.clamp(0, n - 1) for p, n in zip(places, sizes, strict=True))).movedim(-1, 1)
+    rows, cols = (_between(start[:, i], shape[i], cells, sizes[i]) for i in range(2))
+    both = torch.cat([values, have.movedim(1, -1).to(values.dtype)], -1)
+    total = torch.zeros(1, device=values.device)
+    for row, down in ((rows[0], 1 - rows[2]), (rows[1], rows[2])):
+        for col, right in ((cols[0], 1 - cols[2]), (cols[1], cols[2])):
+            total = total + (down[:, :, None] * right[:, None, :])[..., None] * _at(both, row, col)
+    fine, weight = total.chunk(2, -1)
+    return torch.where(weight > 1e-6, fine / weight.clamp(min=1e-6), 0.0).movedim(-1, 1)

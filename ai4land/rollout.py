@@ -2,8 +2,9 @@
 
 A year is one step of the model. Its most probable class is nearly always the prior one, so that taking it would
 never change a cell: instead every coarse cell gets the class areas that the coarse input wants of it, counted from the
-start year and not from the year before, so that no error in areas adds up. A killed rollout goes on after the last
-whole year.
+start year and not from the year before, so that no error in areas adds up. An ensemble has members: the first takes
+the most probable changes, the others draw them; where there are models of several folds, members take turns with them.
+A killed rollout goes on after the last whole year.
 """
 
 import hashlib
@@ -17,22 +18,26 @@ import zarr
 from tqdm import tqdm
 
 from ai4land import source_digest
-from ai4land.allocate import match_areas, scale_areas, wanted_areas
+from ai4land.allocate import match_areas, wanted_areas
+from ai4land.checks import check_room, room_on_disk
+from ai4land.experiments import step_years
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
 from ai4land.models import Model
-from ai4land.predict import predict_blended
+from ai4land.models.base import most_probable
+from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
 from ai4land.samples import RegionCube, first_case, make_batch
 
 PROBABILITY_SCALE = 255  # stored probability of 1
+CONFIDENCE_SCALE = 65535  # the same, finer: a year takes off a few parts in a thousand
+_CHUNK = 512
+_BYTES_A_CELL = 0.3  # of a year, compressed: maps, confidence, probabilities in the bands
 
 
-def step_years(experiment: Experiment) -> list[int]:
-    """Every year of a rollout in the order of its steps."""
-    first, last = experiment.test
-    years = range(min(first, experiment.start + 1), max(last, experiment.start - 1) + 1)
-    forward = [y for y in years if y > experiment.start]
-    return forward or [y for y in years if y < experiment.start][::-1]
+def member_weights(folder: Path, experiment: Experiment, trained: Experiment, member: int) -> Path:
+    """Folder of the weights that a member steps with: those of a fold, in turns, where the experiment has folds."""
+    name = str(experiment.trained_as)
+    return folder / (f"{name}-fold{member % trained.folds}" if trained.folds else name)
 
 
 def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[str, Any]:
@@ -42,22 +47,25 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
     if (path / "zarr.json").exists() and zarr.open_group(path, mode="r").attrs.get("about") == about:
         return dict(zarr.open_group(path, mode="r+").arrays())
     shutil.rmtree(path, ignore_errors=True)
-    root = zarr.open_group(path, mode="w", zarr_format=3)
     rows, cols = cube.grid.shape
-    classes = class_codes(read_legend("land_use")).size
-    flags = flag_attributes(read_legend("land_use"))
+    check_room(
+        path.parent, int(rows * cols * len(years) * _BYTES_A_CELL), f"rollout of {len(years)} years of {cube.region}"
+    )
+    root = zarr.open_group(path, mode="w", zarr_format=3)
+    legend = read_legend("land_use")
+    classes, chunk = class_codes(legend).size, (min(rows, _CHUNK), min(cols, _CHUNK))
     fields: dict[str, Any] = {
-        "land_use": (("time", "lat", "lon"), (rows, cols), "uint8", NO_DATA, {"long_name": "land use", **flags}),
-        "confidence": (("time", "lat", "lon"), (rows, cols), "uint8", 0, {"units": "percent"}),
-        "probability": (("time", "cover_class", "lat", "lon"), (classes, rows, cols), "uint8", 0,
-                        {"scale": PROBABILITY_SCALE, "comment": "in the halo bands only"}),
-        "done": (("time",), (), "uint8", 0, {"long_name": "1 once the year is whole"}),
+        "land_use": ((), "uint8", NO_DATA, {"long_name": "land use", **flag_attributes(legend)}),
+        "confidence": ((), "uint16", 0, {"long_name": "chance that the class is right", "scale": CONFIDENCE_SCALE}),
+        "probability": ((classes,), "uint8", 0, {"scale": PROBABILITY_SCALE, "comment": "in the bands only"}),
     }  # fmt: skip
-    for name, (dims, size, dtype, fill, attrs) in fields.items():
+    for name, (more, dtype, fill, attrs) in fields.items():
+        dims = ("time", *(("cover_class",) if more else ()), "lat", "lon")
         root.create_array(
-            name, shape=(len(years), *size), chunks=(1, *size), dtype=dtype, fill_value=fill, dimension_names=dims,
-            attributes=attrs,
+            name, shape=(len(years), *more, rows, cols), chunks=(1, *more, *chunk), dtype=dtype, fill_value=fill,
+            dimension_names=dims, attributes=attrs,
         )  # fmt: skip
+    root.create_array("done", shape=(len(years),), chunks=(1,), dtype="uint8", fill_value=0, dimension_names=("time",))
     for name, values in (("time", np.array(years, np.int16)), ("lat", cube.grid.lat), ("lon", cube.grid.lon)):
         root.create_array(name, data=values, dimension_names=(name,))
     root.update_attributes({"about": about})
@@ -65,22 +73,38 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
 
 
 def _step(
-    model: Model, cube: RegionCube, experiment: Experiment, maps: list[np.ndarray], prior_year: int, year: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Map of the year after known maps, the last first, and probabilities that add up to its class areas."""
+    model: Model, cube: RegionCube, experiment: Experiment, maps: list[np.ndarray], years: tuple[int, int],
+    draw: int | None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Map of the second year after known maps, that of the first year first, and the probabilities of its classes."""
     prior, *earlier = maps
     batch = make_batch(
-        cube, prior_year, year, experiment.coarse_cells, None, experiment.statics, experiment.coarse, prior, earlier
+        cube, *years, experiment.coarse_cells, None, experiment.statics, experiment.coarse, prior, earlier
     )
-    p = predict_blended(model, batch, model.window)[0]
+    p = predict_windows(model, batch, cube.corner)[0]
+    if not experiment.allocation:
+        return most_probable(p, batch.valid[0]), p
     free = np.isin(prior, class_codes(read_legend("land_use"), land_only=True))
-    wanted = wanted_areas(cube, experiment, year, prior, free)
-    labels = np.where(free, match_areas(p, free, wanted.numbers, wanted.pools, wanted.cells).labels, prior)
-    return labels.astype(np.uint8), scale_areas(p, free, wanted.numbers, wanted.pools, wanted.cells)
+    wanted = wanted_areas(cube, experiment, years[1], prior, free)
+    matched = match_areas(
+        p, free, wanted.numbers, wanted.pools, wanted.cells, corner=cube.corner, prior=prior, draw=draw
+    )
+    return np.where(free, matched.labels, prior).astype(np.uint8), p
+
+
+def _carried(before: np.ndarray, labels: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Chance that a class is right after one more year, if a wrong one comes right as often as a right one goes wrong.
+
+    ``before`` is that of the year before (1), ``p`` the probabilities that the model gives to this year's classes.
+    """
+    own = np.take_along_axis(p, np.where(labels == NO_DATA, 0, labels)[None].astype(np.intp), 0)[0]
+    chance = before * own + (1 - before) * (1 - own)
+    return np.where(labels == NO_DATA, 0, np.rint(chance * CONFIDENCE_SCALE)).astype(np.uint16)
 
 
 def roll(
-    model: Model, cube: RegionCube, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path
+    model: Model, cube: RegionCube, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path,
+    member: int = 0,
 ) -> xr.Dataset:  # fmt: skip
     """Step a model from the map of ``experiment.start`` through its test years, keeping each year on disk.
 
@@ -89,51 +113,75 @@ def roll(
     model : Model
         Fitted.
     cube : RegionCube
-        The region with its halo.
+        The region with its halo, and LUH2 of the experiment's scenario.
     name : str
         Of the experiment, for the progress bar.
     experiment : Experiment
     path : pathlib.Path
-        Zarr store; one of the same model and region is gone on with after its last whole year.
+        Zarr store of this member; one of the same model and region is gone on with after its last whole year.
     bands : numpy.ndarray, shape (y, x), bool
-        Cells whose probabilities are kept, for the blending with the neighbours.
+        Cells whose probabilities are kept, for the blending with the neighbours; of the first member only.
     weights : pathlib.Path
         Folder of the model's weights: a store made with others is made anew.
+    member : int
+        0 takes the most probable changes; others draw them, each the same in every region.
 
     Returns
     -------
     xarray.Dataset
-        ``land_use`` (time, lat, lon) uint8, ``confidence`` (per cent, not calibrated), ``probability``
-        (time, cover_class, lat, lon) uint8 in 1/255, 0 outside the bands; lazy.
+        ``land_use`` (time, lat, lon) uint8; ``confidence`` (time, lat, lon) uint16 in 1/65535, the chance that the
+        class is right, carried on from the start map; ``probability`` (time, cover_class, lat, lon) uint8 in 1/255,
+        0 outside the bands; lazy.
+
+    Raises
+    ------
+    ValueError
+        If LUH2 has not all years of the rollout.
+    OSError
+        If the disk has no room for it.
     """
     years = step_years(experiment)
-    store = _create(path, _about(cube, name, experiment, weights), cube, years)
-    done = store["done"][:]
-    year = experiment.start
+    if experiment.coarse == "luh2" and cube.luh2:
+        for year in (experiment.start, years[-1]):
+            cube.luh2.index(year)
+    store = _create(path, _about(cube, name, experiment, weights, member), cube, years)
+    done, year = store["done"][:], experiment.start
     maps = [cube.map(y) for y in (year, *first_case(cube, experiment).earlier)]
-    with tqdm(total=len(years), desc=f"{name}: {model.name}", unit="year", mininterval=5) as bar:
+    chance = np.ones(cube.grid.shape, np.float32)
+    title = f"{name}, member {member}: {model.name}"
+    bar = tqdm(total=len(years), desc=title, unit="year", mininterval=5)
+    with bar, room_on_disk(path.parent, f"{cube.region}, {title}"):
         for number, following in enumerate(years):
             if done[number]:
                 labels = store["land_use"][number]
+                kept = store["confidence"][number]
             else:
-                labels, p = _step(model, cube, experiment, maps, year, following)
-                _keep(store, number, labels, p, bands)
-            year, maps = following, [labels, *maps[:-1]]
+                labels, p = _step(model, cube, experiment, maps, (year, following), member or None)
+                kept = _carried(chance, labels, p)
+                _keep(store, number, labels, kept, None if member else np.where(bands, p, 0))
+            year, maps, chance = following, [labels, *maps[:-1]], kept.astype(np.float32) / CONFIDENCE_SCALE
             bar.update()
+    return open_rollout(path)
+
+
+def open_rollout(path: Path) -> xr.Dataset:
+    """One member's rollout, lazy, codes as they are stored; ``time`` is the calendar year, in order of the steps."""
     return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks={})
 
 
-def _keep(store: dict[str, Any], number: int, labels: np.ndarray, p: np.ndarray, bands: np.ndarray) -> None:
-    own = np.take_along_axis(p, np.where(labels == NO_DATA, 0, labels)[None].astype(np.intp), 0)[0]
+def _keep(
+    store: dict[str, Any], number: int, labels: np.ndarray, confidence: np.ndarray, p: np.ndarray | None
+) -> None:  # fmt: skip
     store["land_use"][number] = labels
-    store["confidence"][number] = np.rint(own * 100).astype(np.uint8)
-    store["probability"][number] = np.where(bands, np.rint(p * PROBABILITY_SCALE), 0).astype(np.uint8)
+    store["confidence"][number] = confidence
+    if p is not None:
+        store["probability"][number] = np.rint(p * PROBABILITY_SCALE).astype(np.uint8)
     store["done"][number] = 1
 
 
-def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path) -> str:
+def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path, member: int) -> str:
     """What a rollout depends on: the code, its region, years, start map, model and forcing."""
-    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment}".encode())
+    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment} {member}".encode())
     digest.update(cube.map(experiment.start).tobytes())
     digest.update(cube.luh2.states.tobytes() if cube.luh2 and experiment.coarse == "luh2" else cube.fraction.tobytes())
     for file in sorted(weights.glob("*")):
@@ -141,7 +189,11 @@ def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path) -
     return digest.hexdigest()
 
 
-def own_maps(rolled: xr.Dataset, inside: tuple[slice, slice], model: Model, experiment: Experiment) -> xr.Dataset:
+def own_maps(
+    rolled: xr.Dataset, inside: tuple[slice, slice], model: Model, experiment: Experiment, member: int = 0
+) -> xr.Dataset:
     """Rolled maps of the region's own cells in the judged years, in the form that `ai4land.predict` counts."""
-    chosen = rolled[["land_use"]].isel(lat=inside[0], lon=inside[1]).sel(time=experiment.targets).load()
-    return chosen.assign_attrs(model=f"{model.name}+allocation", member=model.member)
+    chosen = rolled[["land_use", "confidence"]].isel(lat=inside[0], lon=inside[1]).sel(time=experiment.targets).load()
+    chosen["confidence"] = chosen["confidence"].astype(np.float32) / CONFIDENCE_SCALE
+    made = f"{model.name}+allocation" if experiment.allocation else model.name
+    return chosen.assign_attrs(model=made, member=f"draw_{member}" if member else "all")

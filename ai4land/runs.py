@@ -11,6 +11,7 @@ from ai4land.grid import Bounds, region_bounds
 from ai4land.legend import DATA
 
 TWIN = "-twin"  # behind the name of a run: the same on the twin Earth
+SHARED = "shared"  # stands for all regions of a run: the network that learns from all of them
 MADE_UP = "synthetic, made by ai4land"
 MADE_UP_MARK = "SYNTHETIC.txt"  # beside raw files of the twin Earth: no real run may read them
 _TWIN_INPUTS = {"leaf_area_index": "lai_cgls_1km"}  # where the twin Earth has the layout of another product
@@ -88,6 +89,8 @@ class Run(_Strict):
         where ``every_year`` is False.
     mapped : str, optional
         Experiment that the maps show; the first where absent.
+    weights : {'own', 'shared'}
+        A network for every region, or one of the whole run.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Run(_Strict):
     inputs: Inputs
     experiments: dict[str, Experiment] = Field(min_length=1)
     mapped: str | None = None
+    weights: Literal["own", "shared"] = "own"
     seed: int = 1
     threads: int = Field(1, ge=1)
 
@@ -117,9 +121,15 @@ class Run(_Strict):
         """Name of the experiment that the maps show."""
         return self.mapped or next(iter(self.experiments))
 
+    def judged(self, name: str) -> bool:
+        """Whether all years of an experiment have maps to judge it by."""
+        return set(self.experiments[name].targets) <= set(self.map_years)
+
     def lead_groups(self, name: str) -> dict[str, list[int]]:
-        """Leads of an experiment that are scored together, by label: its periods, or its longest lead."""
+        """Leads of an experiment that are scored together, by label: periods, or the longest; none if not judged."""
         experiment = self.experiments[name]
+        if not self.judged(name):
+            return {}
         groups = {}
         for first, last in experiment.periods:
             leads = sorted(abs(year - experiment.start) for year in range(first, last + 1))
@@ -145,7 +155,12 @@ class Run(_Strict):
                 )
             if experiment.coarse == "luh2" and self.inputs.luh2 is None:
                 raise ValueError(f"experiment {name} has coarse: luh2, but inputs name no luh2")
-            need = {experiment.start, *experiment.targets}
+            if experiment.scenario and experiment.scenario not in self.inputs.scenarios:
+                raise ValueError(
+                    f"experiment {name}: scenario {experiment.scenario} is not among the inputs' "
+                    f"{sorted(self.inputs.scenarios)}; add it to inputs.scenarios"
+                )
+            need = {experiment.start, *(() if experiment.product else experiment.targets)}
             for years in (experiment.train, experiment.validation):
                 need |= set(range(years[0], years[1] + 1)) if years else set()
             if need - have:

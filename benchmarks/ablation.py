@@ -18,7 +18,7 @@ from ai4land.allocate import expected_change, match_areas, wanted_areas
 from ai4land.legend import class_codes, read_legend
 from ai4land.models import Neural, Trees
 from ai4land.models.base import Model, most_probable
-from ai4land.predict import predict_blended
+from ai4land.predict import predict_windows
 from ai4land.runs import Experiment, read_run
 from ai4land.samples import RegionCube, held_out, make_batch, make_split, read_region
 from ai4land.samples.cases import earlier_years
@@ -56,7 +56,7 @@ def judge(model: Model, cube: RegionCube, experiment: Experiment, prior_year: in
     known = range(cube.years[0], prior_year + 1)
     earlier = [cube.map(y) for y in earlier_years(prior_year, year, experiment.priors, known)]
     batch = make_batch(cube, prior_year, year, experiment.coarse_cells, None, True, "luh2", None, earlier)
-    p = predict_blended(model, batch, model.window)[0]
+    p = predict_windows(model, batch, cube.corner)[0]
     prior, observed = cube.map(prior_year), cube.map(year)
     land = class_codes(read_legend("land_use"), land_only=True)
     free = np.isin(prior, land)

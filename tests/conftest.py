@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from pipeline import ROOT as ROOT
+from pipeline import clone, finish, make
 from publisher import Publisher
 from rasterio.transform import from_origin
 
 from ai4land.grid import Grid
 from ai4land.regrid import class_fractions
 from ai4land.samples import RegionCube
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,14 @@ def real() -> Path:
     folder = Path(os.environ.get("RAW") or "absent")
     if not (folder / "hilda_plus_v1f").is_dir():
         pytest.skip("no real maps: set RAW to a folder that has them (data/README.md says which)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory) -> Path:
+    """Folder in which make ran all of `tiny`, once for the tests of the group "pipeline"."""
+    folder = clone(tmp_path_factory.mktemp("whole"))
+    finish(make(folder, "all", "RUN=tiny"))
     return folder
 
 

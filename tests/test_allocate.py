@@ -1,10 +1,13 @@
 """Areas that are wanted are met, at the least cost in probability."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
+from scipy.stats import chisquare, nchypergeom_wallenius
 
 from ai4land.allocate import expected_change, expected_counts, match_areas, round_counts, scale_areas
 
@@ -45,20 +48,85 @@ def test_every_block_gets_the_wanted_areas_whatever_the_probabilities(seed):
     np.testing.assert_array_equal(block_counts(matched.labels, free, 8), wanted)
 
 
+def best_value(score, wanted):
+    """Independent tool: the assignment problem of SciPy, a column for every cell that a class may have."""
+    columns = np.repeat(np.arange(len(wanted)), wanted)
+    rows, chosen = linear_sum_assignment(-score[:, columns])
+    return score[rows, columns[chosen]].sum()
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_no_map_with_these_areas_is_more_probable(seed):
-    # Independent tool: the assignment problem of SciPy, a column for every cell that a class may have.
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.full(5, 0.5), (10, 10)).transpose(2, 0, 1).astype(np.float32) + 1e-6
     free = np.ones((10, 10), bool)
     wanted = some_wanted(rng, p, free)
     labels = match_areas(p, free, wanted).labels
     score = np.log(p.reshape(5, -1).T.astype(float))
-    columns = np.repeat(np.arange(5), wanted[:, 0])
-    rows, chosen = linear_sum_assignment(-score[:, columns])
-    best = score[rows, columns[chosen]].sum()
+    best = best_value(score, wanted[:, 0])
     assert np.take_along_axis(score, labels.reshape(-1, 1).astype(int), 1).sum() == pytest.approx(best, abs=1e-5)
+
+
+def a_year(rng, rows, cols, moves, steps=0):
+    """Prior map of patches, probabilities that mostly stay with it, and wanted numbers some moves away from it.
+
+    ``steps`` makes probabilities multiples of 1 / steps, so that many cells tie.
+    """
+    prior = rng.integers(1, 7, (rows // 5, cols // 5)).repeat(5, 0).repeat(5, 1).astype(np.uint8)
+    logits = rng.normal(-5, 1.5, (8, rows, cols))
+    np.put_along_axis(logits, prior[None].astype(int), 0, 0)
+    p = np.exp(logits) / np.exp(logits).sum(0)
+    p = (np.maximum(np.rint(p * steps), 1) / steps if steps else p).astype(np.float32)
+    free = np.ones((rows, cols), bool)
+    number = block_counts(prior, free, 8)
+    blocks = np.arange(number.shape[1])
+    for _ in range(moves):
+        number[number.argmax(0), blocks] -= 1
+        number[rng.integers(1, 7, blocks.size), blocks] += 1
+    return prior, p, free, number
+
+
+@pytest.mark.parametrize("sweeps", [0, 4])
+@pytest.mark.parametrize("steps", [0, 20])
+@pytest.mark.parametrize("moves", [1, 5, 200])
+def test_no_map_is_more_probable_where_few_cells_change_with_or_without_first_prices(moves, steps, sweeps, monkeypatch):
+    monkeypatch.setattr("ai4land.allocate.transport._SWEEPS", sweeps)
+    _, p, free, wanted = a_year(np.random.default_rng(moves), 25, 50, moves, steps)
+    labels = match_areas(p, free, wanted).labels
+    for block, part in enumerate((np.s_[:, :25], np.s_[:, 25:])):
+        score = np.log(p[:, *part].reshape(8, -1).T.astype(float))
+        value = np.take_along_axis(score, labels[part].reshape(-1, 1).astype(int), 1).sum()
+        assert value == pytest.approx(best_value(score, wanted[:, block]), abs=1e-6)
+
+
+@pytest.mark.parametrize("draw", [None, 4])
+def test_a_tile_gets_the_cells_that_the_whole_field_gives_it_even_where_cells_tie(draw, monkeypatch):
+    prior, p, free, wanted = a_year(np.random.default_rng(6), 100, 75, 8, steps=20)
+    whole = match_areas(p, free, wanted, prior=prior, draw=draw).labels
+    for row, col, rows, cols in [(50, 25, 50, 50), (0, 50, 25, 25), (25, 0, 75, 25)]:
+        part = np.s_[row : row + rows, col : col + cols]
+        blocks = np.arange(12).reshape(4, 3)[row // 25 : (row + rows) // 25, col // 25 : (col + cols) // 25].ravel()
+        tile = match_areas(p[:, *part], free[part], wanted[:, blocks], prior=prior[part], draw=draw, corner=(row, col))
+        np.testing.assert_array_equal(tile.labels, whole[part])
+    monkeypatch.setattr("ai4land.allocate.strips._CELLS_AT_ONCE", 2 * 25 * 75)
+    monkeypatch.setattr("ai4land.allocate.strips._BLOCKS_AT_ONCE", 2)
+    np.testing.assert_array_equal(match_areas(p, free, wanted, prior=prior, draw=draw).labels, whole)
+
+
+def test_memory_beyond_the_map_does_not_grow_with_the_field():
+    # Two million cells more: a byte each for their map; their probabilities hold eight.
+    peaks = []
+    for rows in (2000, 4000):
+        p, free = np.full((2, rows, 1000), 0.25, np.float32), np.ones((rows, 1000), bool)
+        p[0] += 0.5
+        wanted = np.repeat([[600], [25]], rows // 25 * 40, 1)
+        wanted[:, 100:] = [[625], [0]]
+        tracemalloc.start()
+        match_areas(p, free, wanted)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1.5 * 2e6
 
 
 @settings(max_examples=15, deadline=None)
@@ -113,6 +181,58 @@ def test_the_order_of_cells_does_not_matter_and_ties_break_by_a_seeded_hash():
     assert len(set(rows)) > 8, "spread over the block, not its first row"
 
 
+def test_a_draw_is_a_sample_without_replacement_weighted_by_the_odds():
+    # Blocks of 25 cells of class 0; ten have odds 0.1 / 0.9 of class 1, the others 0.02 / 0.98; six are to change. The
+    # number among the ten follows Wallenius' distribution, that of drawing one after the other without putting back.
+    favoured = np.tile(np.arange(25).reshape(5, 5) < 10, (100, 100))
+    p = np.where(favoured, 0.1, 0.02)
+    p = np.stack([1 - p, p]).astype(np.float32)
+    free, prior = np.ones((500, 500), bool), np.zeros((500, 500), np.uint8)
+    wanted = np.repeat([[19], [6]], 10000, 1)
+    drawn = match_areas(p, free, wanted, cells=5, prior=prior, draw=1).labels
+    among = (drawn * favoured).reshape(100, 5, 100, 5).sum((1, 3)).ravel()
+    odds = (0.1 / 0.9) / (0.02 / 0.98)
+    expected = nchypergeom_wallenius.pmf(np.arange(7), 25, 10, 6, odds) * 10000
+    seen = np.bincount(among, minlength=7)
+    assert chisquare([seen[:3].sum(), *seen[3:]], [expected[:3].sum(), *expected[3:]]).pvalue > 0.01
+    often = drawn.reshape(100, 5, 100, 5).sum((0, 2))[:2]
+    assert chisquare(often.ravel()).pvalue > 0.01, "cells of equal odds are drawn equally often"
+
+
+def test_a_draw_changes_other_cells_but_as_many_from_each_class_to_each():
+    rng = np.random.default_rng(12)
+    prior, p, free, wanted = a_year(rng, 75, 100, 12)
+    p[:, :5, :5] = p[[0, 3, 2, 1, 4, 5, 6, 7], :5, :5]  # some change that no area asks for
+    prior[rng.random(prior.shape) < 0.05] = 255
+    control = match_areas(p, free, wanted).labels
+    drawn = [match_areas(p, free, wanted, prior=prior, draw=seed).labels for seed in (1, 1, 2)]
+    for labels in drawn:
+        for a in np.unique(prior):
+            np.testing.assert_array_equal(
+                block_counts(labels, prior == a, 8), block_counts(control, prior == a, 8), err_msg=f"from {a}"
+            )
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    moved = [(labels != prior) & (prior != 255) for labels in (control, *drawn[1:])]
+    assert all(0 < (m & n).sum() < 0.5 * m.sum() for m, n in [moved[:2], moved[1:], moved[::2]])
+
+
+def test_no_cell_of_a_drawn_rollout_changes_twice_while_one_class_only_grows():
+    # A change costs 4 to 7 of log odds, so that two in place of one never pay: the control changes as asked.
+    prior, _, free, wanted = a_year(np.random.default_rng(13), 25, 50, 0)
+    first, changes = prior, np.zeros(prior.shape, int)
+    logits = np.random.default_rng(14).uniform(-7, -4, (8, 25, 50)).astype(np.float32)
+    for _ in range(40):
+        donor = np.where(np.arange(8)[:, None] == 2, -1, wanted).argmax(0)
+        wanted[donor, [0, 1]] -= 3
+        wanted[2] += 3
+        staying = logits.copy()
+        np.put_along_axis(staying, prior[None].astype(int), 0, 0)
+        drawn = match_areas(np.exp(staying), free, wanted, prior=prior, draw=7).labels
+        changes += drawn != prior
+        prior = drawn
+    assert changes.max() == 1 and changes.sum() == (prior != first).sum() == 40 * 3 * 2
+
+
 def test_pooled_classes_share_an_area_and_their_probabilities_divide_it():
     p = np.zeros((4, 1, 4), np.float32)
     p[:, 0] = [[0.6, 0.2, 0.5, 0.9], [0.1, 0.5, 0.1, 0.0], [0.3, 0.3, 0.4, 0.1], [0, 0, 0, 0]]
@@ -150,6 +270,8 @@ def test_areas_that_do_not_add_up_and_probabilities_that_are_no_numbers_are_refu
     p, free = np.full((2, 2, 2), 0.5), np.ones((2, 2), bool)
     with pytest.raises(ValueError, match="block 0 has 4 free cells, 5 are wanted"):
         match_areas(p, free, np.array([[3], [2]]))
+    with pytest.raises(ValueError, match="give the prior map"):
+        match_areas(p, free, np.array([[3], [1]]), draw=1)
     p[0, 1, 1] = np.nan
     with pytest.raises(ValueError, match="is not finite"):
         match_areas(p, free, np.array([[3], [1]]))

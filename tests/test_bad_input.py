@@ -81,19 +81,21 @@ def test_a_region_of_pure_ocean_is_refused():
         Trees(rounds=3).fit(sea, split)
 
 
-def test_a_scenario_that_starts_after_the_last_map_is_refused(monkeypatch):
+def test_a_scenario_to_which_no_year_leads_is_refused_and_one_that_follows_is_not(monkeypatch):
     run = read_run("demo")
 
     def states(files):
-        first = {"luh2": 850, "ssp126": 2015, "ssp370": 2016}[files]
+        first = {"luh2": 850, "ssp126": 2016, "ssp370": 2017}[files]
         last = 2015 if files == "luh2" else 2100
         return xr.Dataset({"primf": ("time", np.zeros(last - first + 1))}, {"time": np.arange(first, last + 1)})
 
     monkeypatch.setattr("ai4land.cube.layers.open_input", states)
     roles = {role: role for role in ("luh2", "ssp126", "ssp370")}
-    with pytest.raises(ValueError, match=r"scenario ssp370 starts in 2016, after the last map \(2015\)"):
+    with pytest.raises(ValueError, match="scenario ssp370 starts in 2017, LUH2's history ends in 2015"):
         luh2_groups(run, roles)
-    late = run.model_copy(update={"years": (1985, 2020)})
+    one = run.inputs.model_copy(update={"scenarios": {"ssp126": "luh2_v2f_ssp126_states"}})
+    assert set(luh2_groups(run.model_copy(update={"inputs": one}), roles)) == {"luh2", "luh2-ssp126"}
+    late = run.model_copy(update={"years": (1985, 2020), "inputs": run.inputs.model_copy(update={"scenarios": {}})})
     with pytest.raises(ValueError, match="LUH2 history has years 850-2015, the maps 1985-2020"):
         luh2_groups(late, roles)
 

@@ -2,53 +2,21 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import ROOT
+from pipeline import clone, finish, make, results
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 FIGURES = (
     "areas", "change", "lead", "maps", "masked", "product", "resolution", "scores", "scores-masked", "stack",
     "timeline", "training", "twin",
 )  # fmt: skip
-KEPT = ("*.csv", "*.zarr/**/*", "models/**/*")  # what must come out equal; notebooks and logs carry times
-
-
-def clone(folder: Path) -> Path:
-    """Copy of the tracked files, as a clean clone has them."""
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
-    for name in names.stdout.splitlines():
-        if (ROOT / name).is_file() and not name.startswith("figures/"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-def make(folder: Path, *arguments: str) -> subprocess.Popen:
-    """Start make in a session of its own, in the environment that runs these tests, which it must not change."""
-    ready = folder / ".ready"
-    ready.touch()
-    environment = {k: v for k, v in os.environ.items() if k not in ("RAW", "MAKEFLAGS", "MAKELEVEL")}
-    environment |= {"CONDA_PREFIX": sys.prefix, "CONDA_DEFAULT_ENV": "ai4land", "PYTHONPATH": str(folder)}
-    return subprocess.Popen(
-        ["make", f"READY={ready}", *arguments], cwd=folder, env=environment, start_new_session=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def finish(process: subprocess.Popen) -> str:
-    output, _ = process.communicate(timeout=400)
-    assert process.returncode == 0, output
-    return output
 
 
 def kill_everything(process: subprocess.Popen) -> None:
@@ -64,23 +32,6 @@ def kill_everything(process: subprocess.Popen) -> None:
         except ProcessLookupError:
             continue
     process.communicate()
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    kept = {}
-    for base in (folder / "data" / "results" / "tiny", folder / "data" / "processed" / "tiny"):
-        for pattern in KEPT:
-            # What a step cost is a time, not a result.
-            files = (p for p in base.rglob(pattern) if p.is_file() and "costs" not in p.name)
-            kept |= {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
-    return kept
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
-    folder = clone(tmp_path_factory.mktemp("whole"))
-    finish(make(folder, "all", "RUN=tiny"))
-    return folder
 
 
 def test_make_all_makes_scores_beside_persistence_and_labelled_figures(whole):
@@ -101,12 +52,14 @@ def test_make_all_makes_scores_beside_persistence_and_labelled_figures(whole):
 def test_the_product_is_whole_and_says_what_it_is(whole):
     path = whole / "data" / "results" / "tiny" / "land_use.zarr"
     maps = xr.open_zarr(path, consolidated=False, mask_and_scale=False)
-    assert list(maps["time"].dt.year.to_numpy()) == list(range(1995, 2001))
-    assert list(maps["source"].to_numpy()) == [0, 1, 1, 1, 1, 1]
-    assert maps.attrs["Conventions"] == "CF-1.11" and maps.attrs["synthetic"] == 1 and maps.attrs["licence"]
-    assert maps["land_use"].shape == (6, 100, 200) and not (maps["land_use"] == 255).any()
+    assert list(maps["time"].dt.year.to_numpy()) == list(range(1980, 2005))
+    assert list(maps["source"].to_numpy()) == [1] * 5 + [0] * 20
+    assert maps.attrs["Conventions"] == "CF-1.11" and maps.attrs["synthetic"] == 1 and maps.attrs["license"]
+    assert maps["land_use"].shape == (25, 100, 200) and not (maps["land_use"] == 255).any()
+    later = xr.open_zarr(path.with_name("land_use-ssp126.zarr"))
+    assert list(later["time"].dt.year.to_numpy()) == list(range(2005, 2019)) and (later["source"] == 1).all()
     coarse = xr.open_zarr(path, group="coarse", consolidated=False)
-    np.testing.assert_allclose(coarse["land_use_fraction"].sum("cover_class"), 1, atol=1e-5)
+    np.testing.assert_allclose(coarse["land_use_fraction"].sum("land_use_class"), 1, atol=1e-5)
     # What left a class and what came to it is the change of its area.
     moved = coarse["gross_transition"].isel(time=3).transpose("from_class", "to_class", ...).to_numpy()
     change = coarse["land_use_fraction"].diff("time").isel(time=2).to_numpy()

@@ -1,13 +1,18 @@
 """Year by year: areas follow the model's, a killed rollout goes on, another model begins anew."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from ai4land.allocate import expected_counts
+from ai4land.experiments import step_years
 from ai4land.models import Persistence
 from ai4land.models.base import Whole
-from ai4land.rollout import roll, step_years
+from ai4land.rollout import CONFIDENCE_SCALE, member_weights, own_maps, roll
 from ai4land.runs import Experiment
+from ai4land.samples.states import Luh2
 
 FORWARD = Experiment(start=1995, test=(1996, 2005), trained_as="forecast", stepwise=True)
 BACKWARD = Experiment(start=1990, test=(1981, 1989), trained_as="hindcast", stepwise=True)
@@ -51,8 +56,8 @@ def content(path):
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
-def start_roll(model, cube, experiment, path, weights):
-    return roll(model, cube, "rollout", experiment, path, np.zeros(cube.grid.shape, bool), weights)
+def start_roll(model, cube, experiment, path, weights, member=0):
+    return roll(model, cube, "rollout", experiment, path, np.zeros(cube.grid.shape, bool), weights, member)
 
 
 def test_years_are_stepped_away_from_the_start():
@@ -102,3 +107,69 @@ def test_a_store_of_another_model_is_made_anew(changing_cube, tmp_path, weights)
     (weights / "model").write_bytes(b"two")
     maps = start_roll(Persistence(), changing_cube, FORWARD, tmp_path / "r.zarr", weights)
     assert (maps["land_use"][-1].to_numpy() == changing_cube.map(1995)).all()
+
+
+def test_members_draw_other_cells_with_the_same_areas_and_not_more_change(changing_cube, tmp_path, weights):
+    made = [
+        start_roll(Drift(), changing_cube, FORWARD, tmp_path / f"{m}.zarr", weights, m)["land_use"].to_numpy()
+        for m in range(3)
+    ]
+    start = changing_cube.map(1995)
+    assert (made[0] != made[1]).any() and (made[1] != made[2]).any()
+    for number in range(10):
+        areas = [expected_counts((m[number] == np.arange(8)[:, None, None]) * 1.0, start > 0) for m in made]
+        np.testing.assert_array_equal(areas[0], areas[1])
+        np.testing.assert_array_equal(areas[0], areas[2])
+    changes = [sum((a != b).sum() for a, b in zip([start, *m[:-1]], m, strict=True)) for m in made]
+    assert max(changes) <= min(changes) * 1.05, f"draws must not add swaps: {changes}"
+
+
+def test_the_chance_of_being_right_is_carried_from_year_to_year(changing_cube, tmp_path, weights):
+    """By hand: 0.9 a year for every cell that keeps its class, so .9, then .9 x .9 + .1 x .1, and so on."""
+
+    class Unsure(Drift):
+        def predict_proba(self, batch):
+            p = np.stack([(batch.prior[0] == c).astype(np.float32) for c in range(8)]) * np.float32(0.9)
+            p[6] += np.where(np.isin(batch.prior[0], range(1, 6)), np.float32(0.1), 0)
+            return p[None]
+
+    maps = start_roll(Unsure(), changing_cube, BACKWARD, tmp_path / "r.zarr", weights)
+    still = (maps["land_use"].to_numpy() == 4).all(0) & (changing_cube.map(1990) == 4)
+    assert still.sum() > 1000
+    got = maps["confidence"].to_numpy()[:3, still] / CONFIDENCE_SCALE
+    np.testing.assert_allclose(got, np.array([[0.9], [0.82], [0.756]]) * np.ones((1, still.sum())), atol=1e-4)
+
+
+def test_without_allocation_a_map_is_the_most_probable_one(changing_cube, tmp_path, weights):
+    free = FORWARD.model_copy(update={"allocation": False})
+    maps = start_roll(Drift(), changing_cube, free, tmp_path / "r.zarr", weights)
+    assert (maps["land_use"].to_numpy() == changing_cube.map(1995)).all(), "a change of 2 per cent is never likeliest"
+    own = own_maps(maps, (slice(0, 50), slice(0, 100)), Drift(), free)
+    assert own.attrs["model"] == "drift" and own["land_use"].shape == (10, 50, 100)
+
+
+def test_members_take_turns_with_the_models_of_the_folds(tmp_path):
+    trained = FORWARD.model_copy(update={"folds": 3})
+    names = [member_weights(tmp_path, FORWARD, trained, m).name for m in range(4)]
+    assert names == ["forecast-fold0", "forecast-fold1", "forecast-fold2", "forecast-fold0"]
+    assert member_weights(tmp_path, FORWARD, FORWARD, 1).name == "forecast"
+
+
+def test_a_year_outside_luh2_is_refused_before_anything_is_made(changing_cube, tmp_path, weights):
+    years = list(range(1990, 2004))
+    cells = changing_cube.fraction.shape[2:]
+    luh2 = Luh2(years, ["primf"], np.zeros((14, 1, *cells), np.float32), np.zeros((14, 8, *cells), np.float32))
+    cube = replace(changing_cube, luh2=luh2)
+    asked = FORWARD.model_copy(update={"coarse": "luh2"})
+    with pytest.raises(ValueError, match="LUH2 has no year 2005; the cube has 1990-2003"):
+        start_roll(Drift(), cube, asked, tmp_path / "r.zarr", weights)
+    assert not (tmp_path / "r.zarr").exists()
+
+
+def test_a_full_disk_is_named_with_the_bytes_needed_before_anything_is_made(
+    changing_cube, tmp_path, weights, monkeypatch
+):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match=r"\d+ bytes are needed, and the disk of .* has 1000 free; make room"):
+        start_roll(Drift(), changing_cube, FORWARD, tmp_path / "r.zarr", weights)
+    assert not (tmp_path / "r.zarr").exists()

@@ -12,6 +12,7 @@ from ai4land.samples import (
     class_densities,
     deal_folds,
     feature_table,
+    held_out,
     learnable,
     make_split,
     refine_step,
@@ -218,3 +219,15 @@ def test_a_class_that_only_the_held_out_fold_has_is_never_predicted_and_does_not
         assert np.isfinite(p).all()
         np.testing.assert_allclose(p[:, batch.valid[0]].sum(0), 1, atol=1e-4)
     assert (p[6] == 0).all(), "trees have not seen the class"
+
+
+def test_a_region_and_the_whole_run_hold_out_the_same_blocks():
+    """Else a network that learns from all regions would learn from what a region is judged on."""
+    year = Experiment(start=1995, test=(2000, 2000), train=(1980, 1990), validation=(1991, 1995), held_blocks=4,
+                      fold_cells=25)  # fmt: skip
+    whole = make_cube({1995: np.full((200, 300), 4, np.uint8)})
+    rows, cols = slice(75, 200), slice(110, 240)
+    part = replace(whole, grid=whole.grid.cut(rows, cols))
+    held = held_out(whole, year, 3)
+    np.testing.assert_array_equal(held_out(part, year, 3), held[rows, cols])
+    assert 0.15 < held.mean() < 0.35 and (held_out(whole, year, 4) != held).any()

@@ -1,103 +1,317 @@
 """Tiles blend into one map without a seam, whatever their number, shape and order."""
 
-from functools import partial
-
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import convolve1d, distance_transform_cdt
 
-from ai4land.allocate import Wanted, expected_counts
-from ai4land.grid import Grid
-from ai4land.stitch import blended_probability, edge_contrast, plan_tiles, stitch_region, tile_bands, tile_weights
+from ai4land import stitch
+from ai4land.allocate import match_areas
+from ai4land.grid import Grid, block_index
+from ai4land.legend import class_codes, read_legend
+from ai4land.plot.seams import plot_seams
+from ai4land.stitch.tiles import band_windows
 
-
-def as_they_are(labels, free):
-    """Areas of a map's own classes."""
-    counts = expected_counts((labels == np.arange(8)[:, None, None]) * 1.0, free)
-    return Wanted(25, np.rint(counts).astype(int), np.arange(8), np.zeros(counts.shape[1]))
-
-
-def layout(rows, cols, edge_y, edge_x):
-    """Regions of a grid that is cut at one row and one column."""
-    parts = {"n": slice(0, edge_y), "s": slice(edge_y, rows)}, {"w": slice(0, edge_x), "e": slice(edge_x, cols)}
-    regions = {a + b: (y, x) for a, y in parts[0].items() for b, x in parts[1].items()}
-    return regions, Grid(40, 20, 0.01, 0.01, rows, cols)
+LAND = class_codes(read_legend("land_use"), land_only=True)
+POOLS = np.array([-1, 0, 1, 2, 3, 3, 3, -1])  # natural classes are allocated as one
+CELLS = 25
 
 
-def rolled(tile, labels, probability):
-    """What a rollout of one tile would hold, cut from a map of the whole grid."""
-    bands = tile_bands(tile)
-    p = np.where(bands, np.rint(probability[:, tile.wide[0], tile.wide[1]] * 255), 0).astype(np.uint8)
+def lattice(heights, widths, absent=()):
+    """Regions of a grid cut along rows and columns, without the absent ones; sizes in coarse cells."""
+    rows, cols = (np.cumsum([0, *sizes]) * CELLS for sizes in (heights, widths))
+    regions = {
+        f"r{i}c{j}": (slice(rows[i], rows[i + 1]), slice(cols[j], cols[j + 1]))
+        for i in range(len(heights)) for j in range(len(widths)) if (i, j) not in absent
+    }  # fmt: skip
+    return regions, Grid(40, 20, 0.01, 0.01, int(rows[-1]), int(cols[-1]))
+
+
+def whole(grid):
+    return slice(0, grid.rows), slice(0, grid.cols)
+
+
+def rolled(tile, labels, probability, chance=0.5):
+    """What a rollout of one tile would hold, cut from fields of the whole grid."""
+    p = np.where(stitch.tile_bands(tile), np.rint(probability[:, *tile.wide] * 255), 0).astype(np.uint8)
     own = labels[tile.wide]
-    data = {"land_use": own, "confidence": np.full(own.shape, 77, np.uint8)}
-    fields = {n: (("time", "lat", "lon"), v[None]) for n, v in data.items()}
-    fields["probability"] = (("time", "cover_class", "lat", "lon"), p[None])
+    fields = {
+        "land_use": (("time", "lat", "lon"), own[None]),
+        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), round(chance * 65535), np.uint16)),
+        "probability": (("time", "cover_class", "lat", "lon"), p[None]),
+    }
     return xr.Dataset(fields, {"time": [2000]})
 
 
-sizes = st.integers(4, 8).map(lambda n: 25 * n)
+def stitched(tiles, made, grid):
+    out = np.full(grid.shape, 255, np.uint8)
+    for region, tile in tiles.items():
+        out[tile.own] = stitch.stitch_window(tiles, made, region, 2000, tile.own, POOLS)[0]
+    return out
+
+
+def counts(labels, grid):
+    """Cells of each pool in each coarse cell, land only."""
+    pool, blocks = np.append(POOLS, np.full(248, -1))[labels], block_index(grid.shape, CELLS)
+    return np.stack([np.bincount(blocks[pool == n], minlength=blocks.max() + 1) for n in range(4)])
+
+
+sizes = st.lists(st.integers(2, 5), min_size=1, max_size=3)
+missing = st.sets(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=4)
 
 
 @settings(max_examples=25, deadline=None)
-@given(sizes, sizes, sizes, sizes, st.sampled_from([25, 50]))
-def test_weights_add_up_to_one_everywhere(top, bottom, left, right, halo):
-    regions, grid = layout(top + bottom, left + right, top, left)
+@given(sizes, sizes, missing, st.sampled_from([25, 50]))
+def test_weights_add_up_to_one_everywhere_with_neighbours_missing_on_any_side_or_corner(
+    heights, widths, absent, overlap
+):
+    regions, grid = lattice([2 * h for h in heights], [2 * w for w in widths], absent)
     total = np.zeros(grid.shape)
-    for tile in plan_tiles(regions, grid, halo).values():
-        total[tile.wide] += tile_weights(tile)
-    np.testing.assert_allclose(total, 1, atol=1e-5)
+    for tile in stitch.plan_tiles(regions, grid, 75, overlap).values():
+        total[tile.wide] += stitch.tile_weights(tile)
+    for own in regions.values():
+        np.testing.assert_allclose(total[own], 1, atol=1e-12)
+
+
+def near(mask, cells):
+    """Cells within a distance of those of a mask, rows and columns counted alike; by SciPy."""
+    return distance_transform_cdt(~mask, "chessboard") <= cells if mask.any() else mask
+
+
+@settings(max_examples=25, deadline=None)
+@given(sizes, sizes, missing)
+def test_bands_are_the_cells_within_the_overlap_of_another_region_s_cells(heights, widths, absent):
+    regions, grid = lattice(heights, widths, absent)
+    tiles = stitch.plan_tiles(regions, grid, 50)
+    for region, tile in tiles.items():
+        own, others = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+        own[tile.own] = True
+        others[tuple(np.concatenate([np.mgrid[w].reshape(2, -1) for n, w in regions.items() if n != region] or
+                                    [np.zeros((2, 0), int)], 1))] = True  # fmt: skip
+        inner = own & near(others, 25)
+        # Outside, a cell of a neighbour is in a band where this region is within the overlap.
+        expected = inner | (others & near(own, 25))
+        np.testing.assert_array_equal(stitch.tile_bands(tile), expected[tile.wide])
+        covered = np.zeros(grid.shape, int)
+        for band in band_windows(tile):
+            covered[band] += 1
+        np.testing.assert_array_equal(covered, inner)
+        np.testing.assert_array_equal(stitch.edge_mask(tiles, tile.own), inner[tile.own])
+
+
+def test_across_an_edge_the_weight_goes_along_a_cosine_and_beyond_the_overlap_stays():
+    regions, grid = lattice([4], [4, 4])
+    west, _ = stitch.plan_tiles(regions, grid, 75).values()
+    row = stitch.tile_weights(west, whole(grid))[50]
+    assert (row[:75] == 1).all() and (row[125:] == 0).all()
+    angle = (np.arange(75, 125) + 0.5 - 75) / 50 * np.pi
+    np.testing.assert_allclose(row[75:125], (1 + np.cos(angle)) / 2, atol=1e-12)
+
+
+def test_regions_of_different_size_meet_in_a_corner_and_their_weights_add_up():
+    regions = {
+        "tall": (slice(0, 200), slice(0, 100)),
+        "north": (slice(0, 75), slice(100, 200)),
+        "south": (slice(75, 200), slice(100, 200)),
+    }
+    tiles = stitch.plan_tiles(regions, Grid(40, 20, 0.01, 0.01, 200, 200), 50)
+    total = sum(stitch.tile_weights(tile, (slice(0, 200), slice(0, 200))) for tile in tiles.values())
+    np.testing.assert_allclose(total, 1, atol=1e-12)
+    assert sorted((axis, at, (along.start, along.stop)) for axis, at, along in stitch.tile_edges(tiles)) == [
+        (0, 75, (100, 200)), (1, 100, (0, 75)), (1, 100, (75, 200)),
+    ]  # fmt: skip
 
 
 @settings(max_examples=10, deadline=None)
-@given(sizes, sizes, st.integers(0, 2**32 - 1))
-def test_stitching_what_was_cut_gives_the_map_back(top, left, seed):
-    """stitch(tile(x)) == x: where all regions agree, nothing changes, in the halos neither."""
-    regions, grid = layout(top + 100, left + 100, top, left)
-    labels = np.random.default_rng(seed).integers(0, 8, grid.shape).astype(np.uint8)
-    p = (labels == np.arange(8)[:, None, None]).astype(np.float32)
-    tiles = plan_tiles(regions, grid)
-    made = {r: rolled(t, labels, p) for r, t in tiles.items()}
+@given(sizes, sizes, missing, st.integers(0, 2**32 - 1))
+def test_stitching_what_was_cut_gives_the_map_back(heights, widths, absent, seed):
+    """stitch(tile(x)) == x: where all regions agree, nothing changes, whatever the probabilities."""
+    regions, grid = lattice(heights, widths, absent)
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 8, grid.shape).astype(np.uint8)
+    tiles = stitch.plan_tiles(regions, grid, 50)
+    made = {r: rolled(t, labels, rng.dirichlet(np.ones(8), grid.shape).transpose(2, 0, 1)) for r, t in tiles.items()}
+    got = stitched(tiles, made, grid)
+    for own in regions.values():
+        np.testing.assert_array_equal(got[own], labels[own])
+
+
+def local_step(prior, suitability, reach, wanted, corner):
+    """One step of a model that sees ``reach`` cells around each: probabilities, and the map with wanted areas."""
+    line = np.ones(2 * reach + 1, np.int64)
+    here = (prior == np.arange(8)[:, None, None]).astype(np.int64)
+    around = convolve1d(convolve1d(here, line, 1, mode="constant"), line, 2, mode="constant")  # cells of each class
+    score = 1.0 + around + suitability + 400 * here
+    p = np.where(np.isin(np.arange(8), LAND)[:, None, None], score, 0)
+    p = (p / p.sum(0)).astype(np.float32)
+    free = np.isin(prior, LAND)
+    labels = match_areas(p, free, wanted, POOLS, corner=corner).labels
+    return np.where(free, labels, prior).astype(np.uint8), p
+
+
+def one_and_many(heights, widths, halo, reach, seed):
+    """Map of one step made in one piece, and stitched from tiles."""
+    regions, grid = lattice(heights, widths)
+    rng = np.random.default_rng(seed)
+    prior = np.kron(rng.integers(0, 8, (grid.rows // 5, grid.cols // 5)), np.ones((5, 5), int)).astype(np.uint8)
+    later = np.where(np.isin(prior, LAND) & (rng.random(grid.shape) < 0.1), 2, prior)
+    wanted, suitability = counts(later, grid), rng.integers(0, 40, (8, *grid.shape))
+    one, _ = local_step(prior, suitability, reach, wanted, (0, 0))
+    made, tiles = {}, stitch.plan_tiles(regions, grid, halo)
     for region, tile in tiles.items():
-        stitched, confidence = stitch_region(tiles, made, region, 2000, partial(as_they_are, labels[tile.own]))
-        np.testing.assert_array_equal(stitched, labels[tile.own])
-        inner = ~tile_bands(tile)[tile.inside()]
-        assert (confidence[inner] == 77).all()
+        blocks = block_index(grid.shape, CELLS)[tile.wide][::CELLS, ::CELLS].ravel()
+        corner = tile.wide[0].start, tile.wide[1].start
+        labels, p = local_step(prior[tile.wide], suitability[:, *tile.wide], reach, wanted[:, blocks], corner)
+        everywhere = np.zeros((8, *grid.shape), np.float32)
+        everywhere[:, *tile.wide] = p
+        full = np.full(grid.shape, 255, np.uint8)
+        full[tile.wide] = labels
+        made[region] = rolled(tile, full, everywhere)
+    many = stitched(tiles, made, grid)
+    return one, many, counts(one, grid), counts(many, grid)
 
 
-def test_across_an_edge_probabilities_go_smoothly_from_one_region_to_the_other():
-    regions, grid = layout(200, 200, 100, 100)
-    tiles = plan_tiles(regions, grid)
-    shape = (8, *grid.shape)
-    west, east = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    west[2], east[4] = 1, 1  # the west says cropland everywhere, the east forest
-    made = {r: rolled(t, np.full(grid.shape, 2, np.uint8), west if "w" in r else east) for r, t in tiles.items()}
-    p = np.concatenate(
-        [blended_probability(tiles, made, "nw", 2000)[2], blended_probability(tiles, made, "ne", 2000)[2]], 1
-    )
-    row = p[10]
-    assert row[50] > 0.99 and row[149] < 0.01 and (np.diff(row[50:150]) < 0).all()
-    assert np.abs(np.diff(row[50:150])).max() < 0.02, "no jump anywhere, at the edge neither"
-    np.testing.assert_allclose(row[99] + row[100], 1, atol=0.01)
+@settings(max_examples=5, deadline=None)
+@given(
+    st.lists(st.integers(2, 4), min_size=1, max_size=2), st.lists(st.integers(2, 4), min_size=2, max_size=2),
+    st.integers(1, 25), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_for_one_step_many_tiles_are_one_tile_where_the_halo_holds_reach_and_overlap(heights, widths, reach, seed):
+    one, many, _, _ = one_and_many(heights, widths, 50, reach, seed)
+    np.testing.assert_array_equal(many, one)
+
+
+def test_a_halo_narrower_than_the_reach_shows_but_keeps_the_areas_of_every_coarse_cell():
+    one, many, wanted, got = one_and_many([3], [4, 4], 25, 40, 0)
+    assert (one != many).any()
+    np.testing.assert_array_equal(got, wanted)
+
+
+@settings(max_examples=6, deadline=None)
+@given(sizes, sizes, missing, st.integers(0, 2**32 - 1))
+def test_cells_that_all_agree_on_stay_and_coarse_cells_keep_the_areas_of_their_own_region(
+    heights, widths, absent, seed
+):
+    regions, grid = lattice(heights, widths, absent)
+    rng = np.random.default_rng(seed)
+    base = rng.integers(0, 8, grid.shape).astype(np.uint8)
+    tiles, maps, made = stitch.plan_tiles(regions, grid, 50), {}, {}
+    for region, tile in tiles.items():
+        # The same areas in every coarse cell, elsewhere in it: cells of a block swapped about, land with land.
+        turned = base.copy()
+        for block in rng.permutation(grid.rows // CELLS * (grid.cols // CELLS))[:40]:
+            top, left = (v * CELLS for v in divmod(block, grid.cols // CELLS))
+            part = turned[top : top + CELLS, left : left + CELLS]
+            some = np.isin(part, LAND) & (rng.random(part.shape) < 0.5)
+            part[some] = rng.permutation(part[some])
+        maps[region] = turned
+        p = rng.dirichlet(np.ones(8), grid.shape).transpose(2, 0, 1)
+        made[region] = rolled(tile, turned, p)
+    got = stitched(tiles, made, grid)
+    inside = got != 255
+    agreed = np.all([m == base for m in maps.values()], axis=0) if maps else inside
+    np.testing.assert_array_equal(got[agreed & inside], base[agreed & inside])
+    np.testing.assert_array_equal(counts(got, grid), counts(np.where(inside, base, 255), grid))
+
+
+def test_a_window_at_a_time_gives_the_same_map_as_the_region_at_once_and_the_chance_of_its_classes():
+    regions, grid = lattice([4], [4, 4])
+    tiles = stitch.plan_tiles(regions, grid, 50)
+    ones, twos = np.full(grid.shape, 2, np.uint8), np.full(grid.shape, 4, np.uint8)
+    ones[::2], twos[::2] = 4, 2  # the same areas, the other way round
+    p = np.full((8, *grid.shape), 0.125)
+    made = {"r0c0": rolled(tiles["r0c0"], ones, p, 0.9), "r0c1": rolled(tiles["r0c1"], twos, p, 0.6)}
+    labels, chance = stitch.stitch_window(tiles, made, "r0c0", 2000, tiles["r0c0"].own, POOLS)
+    for part in ((slice(0, 50), slice(0, 50)), (slice(50, 100), slice(50, 100)), (slice(0, 50), slice(75, 100))):
+        again = stitch.stitch_window(tiles, made, "r0c0", 2000, part, POOLS)
+        np.testing.assert_array_equal(again[0], labels[part])
+        np.testing.assert_array_equal(again[1], chance[part])
+    # A neighbour that gives another class leaves each of the five others a fifth of its doubt.
+    np.testing.assert_array_equal(labels, ones[:, :100])
+    np.testing.assert_allclose(chance[:, :75], 0.9, atol=1e-4)
+    west = stitch.tile_weights(tiles["r0c0"], tiles["r0c0"].own)[:, 99]
+    np.testing.assert_allclose(chance[:, 99], west * 0.9 + (1 - west) * 0.4 / 5, atol=1e-4)
+    joined = stitch.join_regions(tiles, made, 2000, whole(grid))
+    np.testing.assert_array_equal(joined, np.concatenate([ones[:, :100], twos[:, 100:]], 1))
 
 
 def test_a_narrow_region_and_a_halo_that_cuts_coarse_cells_are_refused():
-    regions, grid = layout(200, 150, 100, 75)
-    with pytest.raises(ValueError, match="narrower than two halos of 50"):
-        plan_tiles(regions, grid, 50)
-    with pytest.raises(ValueError, match="multiple of 25"):
-        plan_tiles(regions, grid, 30)
+    regions, grid = lattice([4], [4, 1])
+    with pytest.raises(ValueError, match="r0c1: .* narrower than two overlaps of 25"):
+        stitch.plan_tiles(regions, grid, 50)
+    with pytest.raises(ValueError, match="multiples of 25"):
+        stitch.plan_tiles(regions, grid, 30)
+    with pytest.raises(ValueError, match="overlap 50 must be above 0 and at most the halo 25"):
+        stitch.plan_tiles(regions, grid, 25, 50)
 
 
 def test_a_seam_shows_in_the_contrast_of_the_edges():
-    regions, grid = layout(200, 200, 100, 100)
-    tiles = plan_tiles(regions, grid)
-    rng = np.random.default_rng(1)
-    even = (rng.random(grid.shape) < 0.1).astype(np.uint8)
-    across, elsewhere = edge_contrast(even, tiles)
-    assert across == pytest.approx(elsewhere, rel=0.3)
-    torn = even.copy()
-    torn[:, 100:] += 2
-    across, elsewhere = edge_contrast(torn, tiles)
-    assert across > 2 * elsewhere
+    regions, grid = lattice([4, 4], [4, 4])
+    tiles = stitch.plan_tiles(regions, grid)
+    # Columns of cropland and forest in turn: every pair of columns differs, no pair of rows. Each of the two edges is
+    # one of seven edges of coarse cells, 200 cells long.
+    striped = np.tile(2 + np.arange(200) % 2 * 2, (200, 1)).astype(np.uint8)
+    assert stitch.edge_contrast(striped, tiles) == (200 / 400, 1200 / 2400)
+    torn = np.full(grid.shape, 2, np.uint8)
+    torn[:, 100:] = 4
+    assert stitch.edge_contrast(torn, tiles) == (200 / 400, 0.0)
+    torn[:50] = 0  # pairs with the sea are left out: 150 along the torn edge
+    assert stitch.edge_contrast(torn, tiles)[0] == 150 / 350
+    alone = stitch.plan_tiles(dict([next(iter(regions.items()))]), grid)
+    assert np.isnan(stitch.edge_contrast(torn, alone)[0]), "no edge towards nobody"
+
+
+def years_of(*maps, first=2000):
+    return xr.DataArray(np.stack(maps), {"time": np.arange(first, first + len(maps))}, ("time", "lat", "lon"))
+
+
+def test_counts_at_the_edge_and_inside_by_hand():
+    # Columns 0-1 are the edge, 2-3 the interior; 0 is ocean and never counted.
+    prior = np.array([[2, 2, 2, 4], [2, 4, 4, 0]], np.uint8)
+    observed = np.array([[4, 2, 2, 4], [2, 2, 2, 0]], np.uint8)
+    simulated = np.array([[4, 4, 2, 4], [2, 5, 4, 0]], np.uint8)
+    edge = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], bool)
+    table = stitch.count_seam(prior, years_of(observed), years_of(simulated), edge)
+    expected = pd.DataFrame(
+        [[2000, "edge", 4, 2, 1, 0, 1, 1], [2000, "interior", 3, 2, 0, 1, 0, 0]], columns=table.columns
+    )
+    pd.testing.assert_frame_equal(table, expected)
+    scores = stitch.score_seam(pd.concat([table, table]))
+    assert scores.loc[(2000, "edge")].tolist() == pytest.approx([2 / 4, 1 / 2, 1 / 3])
+    assert scores.loc[(2000, "interior")].tolist() == pytest.approx([2 / 3, 0, 0])
+
+
+def test_changes_and_changes_back_are_counted_by_hand():
+    first = np.array([[2, 2, 0]], np.uint8)
+    maps = years_of(first, np.array([[4, 4, 0]], np.uint8), np.array([[2, 5, 0]], np.uint8))
+    table = stitch.count_flicker(maps, np.array([[True, False, False]]))
+    assert table.to_numpy().tolist() == [
+        [2001, "edge", 1, 1, 0], [2001, "interior", 1, 1, 0], [2002, "edge", 1, 1, 1], [2002, "interior", 1, 1, 0],
+    ]  # fmt: skip
+    apart = stitch.count_disagreement(maps[:2], years_of(first, first), np.array([[True, False, False]]))
+    assert apart.to_numpy().tolist() == [
+        [2000, "edge", 1, 0], [2000, "interior", 1, 0], [2001, "edge", 1, 1], [2001, "interior", 1, 1],
+    ]  # fmt: skip
+
+
+def test_the_figure_of_seams_shows_where_most_cells_differ_and_marks_the_edge_at_the_margins_only():
+    regions, grid = lattice([8, 8], [8, 8])
+    edges = stitch.tile_edges(stitch.plan_tiles(regions, grid, 50))
+    joined = xr.DataArray(np.full(grid.shape, 2, np.uint8), {"time": 2015, **grid.coords()}, ("lat", "lon"))
+    blended = joined.copy()
+    blended[195:205, 330:340] = 4  # on the edge between the eastern regions
+    blended[40, 60] = 4  # away from every edge
+    figure = plot_seams(joined, blended, edges, read_legend("land_use"), "made up", True)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Hard joins, 2015", "Blended, 2015", "100 of 14400 cells differ"]
+    west, east = figure.axes[0].get_xlim()
+    assert west < 20 + 3.3 and east > 20 + 3.4
+    for axes in figure.axes:
+        marks = [line for line in axes.lines if not line.get_clip_on()]
+        assert [tuple(m.get_xdata()) for m in marks] == [(-0.05, 0.0), (1.0, 1.05)]  # of the panel's width
+        np.testing.assert_allclose([m.get_ydata() for m in marks], 38.0)  # row 200 of cells of 0.01 degree from 40 N
+    with pytest.raises(ValueError, match="one region has no edge"):
+        plot_seams(joined, blended, [], read_legend("land_use"), "made up", True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ai4land.allocate.counts import expected_counts, round_counts
+from ai4land.allocate.counts import round_counts
 from ai4land.grid import COARSE_CELLS, block_index
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
 from ai4land.runs import Experiment
@@ -167,8 +167,10 @@ def fraction_numbers(fraction: np.ndarray, prior: np.ndarray, free: np.ndarray, 
 
 def _count(labels: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
     """Cells of each class in each block, (class, block)."""
-    codes = class_codes(read_legend("land_use"))
-    return expected_counts(labels == codes[:, None, None], where, cells)
+    n, blocks = class_codes(read_legend("land_use")).size, block_index((labels.shape[0], labels.shape[1]), cells)
+    size = int(blocks.max()) + 1
+    known = where & (labels != NO_DATA)
+    return np.bincount(blocks[known] * n + labels[known], minlength=size * n).reshape(size, n).T.astype(float)
 
 
 def _pool_rows(classes: int) -> np.ndarray:

@@ -121,19 +121,21 @@ def luh2_groups(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Da
     Raises
     ------
     ValueError
-        If the history lacks a year of the maps, or a scenario starts after the last map.
+        If the history starts after the maps or ends before them and no scenario goes on, or there is a gap between it
+        and a scenario.
     """
     groups: dict[str, xr.Dataset] = {}
+    ends = _FIRST_YEAR
     for role in ("luh2", *run.inputs.scenarios) if run.inputs.luh2 else ():
         states = open_input(inputs[role])
         first, last = int(states["time"][0]), int(states["time"][-1])
-        base = run.map_years[-1]
-        if role == "luh2" and (first > run.map_years[0] or last < base):
+        base, ends = run.map_years[-1], last if role == "luh2" else ends
+        if role == "luh2" and (first > run.map_years[0] or (last < base and not run.inputs.scenarios)):
             raise ValueError(
                 f"LUH2 history has years {first}-{last}, the maps {run.map_years[0]}-{base}; change years."
             )
-        if role != "luh2" and first > base:
-            raise ValueError(f"scenario {role} starts in {first}, after the last map ({base}): nothing leads to it.")
+        if first > ends + 1:
+            raise ValueError(f"scenario {role} starts in {first}, LUH2's history ends in {ends}: nothing leads to it.")
         group = "luh2" if role == "luh2" else f"luh2-{role}"
         groups[group] = states.sel(time=slice(_FIRST_YEAR, None))
     return groups

@@ -9,6 +9,19 @@ from ai4land.evaluate.counts import (
     keep_lasting,
 )
 from ai4land.evaluate.protocol import class_table, cost_table, fold_table, protocol_table
+from ai4land.evaluate.rollouts import (
+    areas_by_year,
+    calibration_by_lead,
+    changes_by_year,
+    drift_table,
+    join_table,
+    null_resolutions,
+    patch_sizes,
+    read_annual,
+    rollout_annual,
+    texture_by_year,
+    transition_table,
+)  # fmt: skip
 from ai4land.evaluate.scores import score_counts
 from ai4land.evaluate.tables import (
     add_regional_means,
@@ -23,10 +36,13 @@ from ai4land.evaluate.tables import (
     score_run,
     summary_table,
 )  # fmt: skip
+from ai4land.evaluate.texture import annual_table, calendar_maps, luh2_areas
 
 __all__ = [
-    "KEYS", "RESOLUTIONS", "add_regional_means", "beside_claims", "check_reproduced", "class_table",
-    "cost_table", "count_calibration", "count_maps", "counts_with_keys", "fold_table", "keep_lasting",
-    "lead_tables", "masked_tables", "null_resolution", "pool_counts", "protocol_table", "read_counts",
-    "reliability_table", "score_counts", "score_run", "summary_table",
+    "KEYS", "RESOLUTIONS", "add_regional_means", "annual_table", "areas_by_year", "beside_claims",
+    "calendar_maps", "calibration_by_lead", "changes_by_year", "check_reproduced", "class_table",
+    "cost_table", "count_calibration", "count_maps", "counts_with_keys", "drift_table", "fold_table", "join_table",
+    "keep_lasting", "lead_tables", "luh2_areas", "masked_tables", "null_resolution", "null_resolutions",
+    "patch_sizes", "pool_counts", "protocol_table", "read_annual", "read_counts", "reliability_table",
+    "rollout_annual", "score_counts", "score_run", "summary_table", "texture_by_year", "transition_table",
 ]  # fmt: skip

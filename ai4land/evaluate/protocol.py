@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ai4land.evaluate.tables import summary_table
-from ai4land.runs import Run
+from ai4land.runs import SHARED, Run
 
 METRICS = {"overall_accuracy": "accuracy", "macro_f1": "F1 (macro)", "mean_iou": "mIoU"}
 CLASS_METRICS = {"accuracy": "accuracy", "f1": "F1", "iou": "IoU"}
@@ -98,7 +98,7 @@ def cost_table(folder: Path, run: Run) -> pd.DataFrame:
     Parameters
     ----------
     folder : pathlib.Path
-        Results of the run; reads ``<region>/costs-*.csv``.
+        Results of the run; reads ``<region>/costs-*.csv``, and those of a network that all regions share.
     run : Run
 
     Returns
@@ -107,8 +107,9 @@ def cost_table(folder: Path, run: Run) -> pd.DataFrame:
         Index (experiment, model, member). Times are those of this machine; a training that was killed counts from its
         last checkpoint.
     """
-    tables = [pd.read_csv(path) for region in run.regions for path in sorted((folder / region).glob("costs-*.csv"))]
-    rows = pd.concat(tables).dropna(subset="training_seconds").fillna({"fold": -1})
+    files = [path for part in (*run.regions, SHARED) for path in sorted((folder / part).glob("costs-*.csv"))]
+    rows = pd.concat([pd.read_csv(path) for path in files])
+    rows = rows[rows["experiment"].map(lambda name: run.experiments[name].trained_as is None)]
     # Persistence is predicted in two notebooks.
     table = rows.groupby(["experiment", "model", "member"]).agg(
         training_seconds=("training_seconds", "sum"), prediction_seconds=("prediction_seconds", "sum"),

@@ -5,21 +5,29 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.legend import class_codes, read_legend
 from ai4land.samples import Batch, RegionCube, Split
+
+LATTICE = 16  # fine cells: a network that halves a window four times sees them in groups, counted from a run's corner
 
 
 class Model(Protocol):
     """A model of land use: what every room after this one may ask of it.
 
     ``name`` is its entry in ``scores.csv``; ``member`` tells apart its variants, "all" where it has none;
-    ``window`` is the side of the windows that it predicts, fine cells, 0 where it takes a region whole;
-    ``parameters`` is the number of values learned: weights, or nodes of trees.
+    ``core`` is the side of the parts of a region that it predicts one after the other, fine cells, 0 where it takes a
+    region whole; ``reach`` is how far from a cell an input can have a say in its probabilities, fine cells, None where
+    the whole region has; ``parameters`` is the number of values learned: weights, or nodes of trees.
     """
 
     name: str
     member: str
-    window: int
+    core: int
+
+    @property
+    def reach(self) -> int | None:
+        """Fine cells beyond which nothing has a say, in a region of whole coarse cells."""
+        ...
 
     @property
     def parameters(self) -> int:
@@ -49,10 +57,11 @@ class Model(Protocol):
 
 
 class Whole:
-    """A model that takes a region whole."""
+    """A model that takes a region whole, and looks at all of it unless it says how far it reaches."""
 
     member = "all"
-    window = 0
+    core = 0
+    reach: int | None = None
 
     def prepare(self, batch: Batch) -> Batch:
         """See `Model`: nothing."""
@@ -83,14 +92,8 @@ def most_probable(probabilities: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.where(valid & (probabilities.max(0) > 0), labels, 255).astype(np.uint8)
 
 
-def keep_water(probabilities: np.ndarray, batch: Batch) -> np.ndarray:
-    """Visible ocean and water stay, other visible cells are land, cells without data have no probability."""
+def free_cells(batch: Batch) -> np.ndarray:
+    """Cells whose class a model decides, (batch, y, x) bool: land, and hidden ones with data."""
     legend = read_legend("land_use")
-    codes, land = class_codes(legend), class_codes(legend, land_only=True)
-    water = ~np.isin(codes, land)
-    visible = batch.prior != NO_DATA
-    out = np.where(visible[:, None] & water[None, :, None, None], 0, probabilities)
-    out /= np.maximum(out.sum(1, keepdims=True), 1e-12)
-    fixed = visible & ~np.isin(batch.prior, land)
-    out = np.where(fixed[:, None], one_hot(batch.prior), out)
-    return np.where(batch.valid[:, None], out, 0).astype(np.float32)
+    water = np.setdiff1d(class_codes(legend), class_codes(legend, land_only=True))
+    return np.asarray(batch.valid) & ~np.isin(batch.prior, water)

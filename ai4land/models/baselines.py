@@ -38,6 +38,7 @@ class CoarseMajority(_Untrained):
     """The class fractions of the target year's coarse cell, the same in each of its fine cells."""
 
     name = "coarse_majority"
+    reach = 0
 
     def predict_proba(self, batch: Batch) -> np.ndarray:
         """See `Model`; the most probable class is the coarse cell's majority."""
@@ -50,6 +51,7 @@ class Persistence(_Untrained):
     """The prior map again; hidden cells take the majority of their coarse cell."""
 
     name = "persistence"
+    reach = 0
 
     def predict_proba(self, batch: Batch) -> np.ndarray:
         """See `Model`."""

@@ -23,6 +23,8 @@ class CNN(nn.Module):
         Channels of every block.
     """
 
+    reach = 2 * _BLOCKS
+
     def __init__(self, inputs: int, classes: int, base: int = 16) -> None:
         super().__init__()
         widths = [inputs] + [base] * _BLOCKS

@@ -7,6 +7,7 @@ import torch
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.base import LATTICE
 from ai4land.models.start import LAYERS
 from ai4land.refine import refine
 from ai4land.samples import Batch, RegionCube, Split, learnable
@@ -61,7 +62,7 @@ class Encoding:
         return classes * (self.priors + self.start) + 1 + 2 * classes * order + classes
 
     def __call__(self, batch: Batch, device: torch.device) -> torch.Tensor:
-        """Channels of a batch on the device, (batch, channel, y, x) float32.
+        """Channels of a batch on the device, (batch, channel, y, x) float32, channels last in memory.
 
         One-hot prior and a flag of hidden cells; the start where visible (log shares); one-hot maps before the
         prior; class fractions of the prior and the target year for every coarse size; LUH2's states; standardised
@@ -69,41 +70,53 @@ class Encoding:
         """
         prior = torch.as_tensor(batch.prior, device=device)
         size, shape = prior.shape[0], (prior.shape[1], prior.shape[2])
-        codes = torch.as_tensor(class_codes(read_legend("land_use")).astype(np.uint8), device=device)
-        hidden = (prior == NO_DATA) & torch.as_tensor(batch.valid, device=device)
-        parts = [(prior[:, None] == codes[:, None, None]).float(), hidden[:, None].float()]
+        classes = _one_hot(class_codes(read_legend("land_use"))).to(device)
+        hidden = ((prior == NO_DATA) & torch.as_tensor(batch.valid, device=device))[..., None]
+        parts = [_looked_up(classes, prior), hidden]
         if self.start:
             shares = [torch.as_tensor(batch.static[name], device=device).expand(size, *shape) for name in LAYERS]
-            parts.append(torch.stack(shares, 1).float() * ~hidden[:, None])
+            parts.append(torch.stack(shares, -1).float() * ~hidden)
         if self.priors > 1:
             earlier = torch.as_tensor(batch.earlier, device=device)
-            parts.append((earlier[:, :, None] == codes[:, None, None]).float().flatten(1, 2))
+            parts += [_looked_up(classes, earlier[:, number]) for number in range(self.priors - 1)]
         start = torch.as_tensor(batch.start, device=device).expand(size, 2)
         for cells in self.coarse_cells:
             coarse = torch.as_tensor(batch.coarse[cells], device=device).flatten(1, 2)
-            parts.append(refine(coarse, start, shape, cells, self.method))
+            parts.append(refine(coarse, start, shape, cells, self.method).movedim(1, -1))
         if self.states:
             fields = [(torch.as_tensor(batch.states[n], device=device) - mean) / scale
                       for n, (mean, scale) in self.states.items()]  # fmt: skip
-            parts.append(refine(torch.stack(fields, 1), start, shape, COARSE_CELLS, self.method))
+            parts.append(refine(torch.stack(fields, 1), start, shape, COARSE_CELLS, self.method).movedim(1, -1))
         parts += [self._static(batch, name, size, shape, device) for name in self.statistics]
         if self.zones:
-            parts.append(self._groups(batch, size, shape, device))
-        years = torch.as_tensor(batch.years, device=device)[:, None, None, None].expand(size, 1, *shape)
-        return torch.cat([*parts, years / _DECADE, years.sign()], 1)
+            zone = torch.as_tensor(batch.static[_ZONES], device=device).nan_to_num()
+            parts.append(_looked_up(_groups().to(device), zone).expand(size, *shape, 5))
+        years = torch.as_tensor(batch.years, device=device)[:, None, None, None].expand(size, *shape, 1)
+        return torch.cat([part.float() for part in (*parts, years / _DECADE, years.sign())], -1).movedim(-1, 1)
 
     def _static(self, batch: Batch, name: str, size: int, shape: tuple[int, int], device: torch.device) -> torch.Tensor:
         mean, deviation = self.statistics[name]
-        values = torch.as_tensor(batch.static[name], device=device).expand(size, *shape)[:, None]
+        values = torch.as_tensor(batch.static[name], device=device).expand(size, *shape)[..., None]
         return torch.nan_to_num((values - mean) / deviation)
 
-    def _groups(self, batch: Batch, size: int, shape: tuple[int, int], device: torch.device) -> torch.Tensor:
-        legend = read_legend(_ZONES + "_geiger")
-        group = np.zeros(256, np.int64)
-        group[legend["code"]] = ["nabcde".index(name[0]) for name in legend["name"]]
-        zone = torch.as_tensor(batch.static[_ZONES], device=device).nan_to_num().to(torch.int32)
-        groups = torch.as_tensor(group, device=device)[zone].expand(size, *shape)
-        return torch.nn.functional.one_hot(groups, 6)[..., 1:].movedim(-1, 1).float()
+
+def _one_hot(codes: np.ndarray) -> torch.Tensor:
+    """Rows (256, class) by code: 1 at the code's place, all 0 for a code that is none of them."""
+    return torch.as_tensor((np.arange(256)[:, None] == codes).astype(np.float32))
+
+
+def _groups() -> torch.Tensor:
+    """Main climate groups A to E by code of the climate zone, (256, 5); all 0 without data."""
+    legend = read_legend(_ZONES + "_geiger")
+    rows = np.zeros((256, 5), np.float32)
+    for code, name in zip(legend["code"], legend["name"], strict=True):
+        rows[code, [i for i, group in enumerate("abcde") if name[0] == group]] = 1
+    return torch.as_tensor(rows)
+
+
+def _looked_up(rows: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    """Rows of a table at codes (batch, y, x): (batch, y, x, column)."""
+    return torch.nn.functional.embedding(codes.to(torch.int32), rows)
 
 
 def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
@@ -166,8 +179,8 @@ def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, t
 
 
 def padded(inputs: torch.Tensor) -> torch.Tensor:
-    """Inputs with zeros below and to the right, to a multiple of 16 cells: the network halves a window four times."""
-    more = (0, -inputs.shape[3] % 16, 0, -inputs.shape[2] % 16)
+    """Inputs with zeros below and to the right, to a whole number of the lattice's groups of cells."""
+    more = (0, -inputs.shape[3] % LATTICE, 0, -inputs.shape[2] % LATTICE)
     return torch.nn.functional.pad(inputs, more) if any(more) else inputs
 
 

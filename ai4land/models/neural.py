@@ -12,20 +12,20 @@ import torch
 
 from ai4land import __version__
 from ai4land.devices import autocast, choose_device
+from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.models.base import keep_water
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, change_weights, fit_encoding, padded, turn
 from ai4land.models.start import LAYERS, start_layers, transition_shares
 from ai4land.models.stored import read_about, read_encoding, read_transitions, read_weights, write_network
-from ai4land.models.unet import FromPrior, UNet
+from ai4land.models.unet import FromPrior, UNet, keep_water
 from ai4land.samples import Batch, Case, RegionCube, Split, case_batch, data_digest, transition_counts
 from ai4land.samples.stream import stream
 from ai4land.samples.windows import WindowSampler
 from ai4land.train import Part, Schedule, Training, ahead
 
-NETWORKS = {"unet": UNet, "cnn": CNN}
+NETWORKS: dict[str, type[UNet] | type[CNN]] = {"unet": UNet, "cnn": CNN}
 _HELD = 8  # validation batches
 
 
@@ -37,7 +37,7 @@ class Neural:
     schedule : Schedule
         Length and speed of the training.
     window : int
-        Side of a training and a prediction window, fine cells.
+        Side of a training window, fine cells.
     batch : int
         Windows in a part of a step; ``schedule.parts`` says how many parts a step has.
     mask_ratio : tuple of float
@@ -60,6 +60,7 @@ class Neural:
     """
 
     member = "all"
+    core = 1024  # with its margins 1.6 million cells: some 2 GB while it predicts
 
     def __init__(
         self, schedule: Schedule | None = None, window: int = 512, batch: int = 2,
@@ -71,8 +72,7 @@ class Neural:
         self.workers, self.fabric = workers, fabric
         self.settings: dict[str, Any] = {
             "window": window, "batch": batch, "mask_ratio": list(mask_ratio), "method": method, "base": base,
-            "seed": seed, "change_weight": change_weight,
-            "candidates": candidates,
+            "seed": seed, "change_weight": change_weight, "candidates": candidates,
         }  # fmt: skip
         self.checkpoints = checkpoints
         self.device = choose_device()
@@ -88,9 +88,8 @@ class Neural:
             torch.manual_seed(self.settings["seed"])
             classes = class_codes(read_legend("land_use")).size
             network = NETWORKS[self.name](encoding.channels, classes, self.settings["base"])
-            whole = FromPrior(
-                network, classes, encoding.target_fraction, encoding.start, self.settings["change_weight"]
-            )
+            weight = self.settings["change_weight"]
+            whole = FromPrior(network, classes, encoding.target_fraction, encoding.start, weight)
             whole.start_from({gap: table[:classes, :classes] for gap, table in (counts or {}).items()})
             return whole
 
@@ -187,9 +186,14 @@ class Neural:
         target = torch.nn.functional.pad(torch.as_tensor(labels, device=self.device), wide, value=NO_DATA)
         return inputs, target
 
-    @torch.no_grad()
+    @property
+    def reach(self) -> int:
+        """See `Model`: the network's, and half a coarse cell where coarse fields are interpolated."""
+        return NETWORKS[self.name].reach + (COARSE_CELLS // 2 if self.settings["method"] == "bilinear" else 0)
+
+    @torch.inference_mode()
     def predict_proba(self, batch: Batch) -> np.ndarray:
-        """See `Model`. A visible prior of ocean or water stays what it is.
+        """See `Model`. A visible prior of ocean or water stays what it is, other visible cells are land.
 
         Raises
         ------
@@ -204,12 +208,11 @@ class Neural:
         if missing:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
-        batch = self.prepare(batch)
-        inputs = padded(self.encoding(batch, self.device)).contiguous(memory_format=torch.channels_last)
+        inputs = padded(self.encoding(self.prepare(batch), self.device)).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
-            logits = self.network(inputs)
-        out = (logits.float() / self.temperature).softmax(1)[..., :rows, :cols].cpu().numpy()
-        return keep_water(out, batch)
+            logits = self.network(inputs)[..., :rows, :cols].float() / self.temperature
+        prior, valid = (torch.as_tensor(part, device=self.device)[:, None] for part in (batch.prior, batch.valid))
+        return (keep_water(logits, prior).softmax(1) * valid).contiguous().cpu().numpy()
 
     @property
     def parameters(self) -> int:

@@ -27,6 +27,7 @@ from ai4land.samples import (
     learnable,
     transition_counts,
 )  # fmt: skip
+from ai4land.samples.splits import BUFFER
 
 _CELLS_AT_ONCE = 500_000  # rows of the feature table in work at a time
 
@@ -67,6 +68,7 @@ class Trees(Whole):
     """
 
     name = "xgboost"
+    reach = BUFFER
 
     def __init__(
         self, rounds: int = 600, rows: int = 200_000, cases: int = 60, depth: int = 6,

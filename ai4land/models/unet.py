@@ -7,6 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from ai4land.legend import NO_DATA, class_codes, read_legend
+
+_HALVINGS = 4
+
 
 def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
     """Two 3 x 3 convolutions, each with batch normalisation and ReLU."""
@@ -26,8 +30,22 @@ class _Up(nn.Module):
         return self.blend(torch.cat([skip, self.grow(deep)], 1))
 
 
+def _reach(halvings: int) -> int:
+    """Fine cells between a cell and the furthest input that has a say, wherever the cell lies on the lattice."""
+    furthest = 0
+    for cell in range(2**halvings):
+        first = cell  # of the cells that have a say, to the north or west; the other side mirrors it
+        for _ in range(halvings):
+            first = (first - 2) // 2  # a double convolution, then the coarser cell that the finer one grew from
+        first -= 2
+        for _ in range(halvings):
+            first = 2 * first - 2  # the first of the finer cells pooled, then a double convolution
+        furthest = max(furthest, cell - first)
+    return furthest
+
+
 class UNet(nn.Module):
-    """U-Net for windows of any size that is a multiple of 16.
+    """U-Net for windows of any size that is a multiple of 16; a cell sees at most 107 cells far.
 
     Parameters
     ----------
@@ -43,9 +61,11 @@ class UNet(nn.Module):
     Ronneberger et al. (2015), doi:10.1007/978-3-319-24574-4_28
     """
 
+    reach = _reach(_HALVINGS)
+
     def __init__(self, inputs: int, classes: int, base: int = 16) -> None:
         super().__init__()
-        widths = [base * 2**i for i in range(5)]
+        widths = [base * 2**i for i in range(_HALVINGS + 1)]
         self.first = double_convolution(inputs, widths[0])
         self.down = nn.ModuleList(nn.Sequential(nn.MaxPool2d(2), double_convolution(a, b)) for a, b in pairwise(widths))
         self.up = nn.ModuleList(_Up(b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
@@ -60,6 +80,24 @@ class UNet(nn.Module):
         for up in self.up:
             deep = up(deep, skips.pop())
         return self.head(deep)
+
+
+def keep_water(logits: torch.Tensor, prior: torch.Tensor) -> torch.Tensor:
+    """Logits with which visible ocean and water stay what they are, and other visible cells are land.
+
+    Parameters
+    ----------
+    logits : torch.Tensor, shape (batch, class, y, x)
+        Of the land-use legend.
+    prior : torch.Tensor, shape (batch, 1, y, x), uint8
+        255 is hidden or no data.
+    """
+    legend = read_legend("land_use")
+    codes = torch.tensor(class_codes(legend).tolist(), device=prior.device)[:, None, None]
+    land = torch.tensor(class_codes(legend, land_only=True).tolist(), device=prior.device)
+    to_water, from_water = ~torch.isin(codes, land), ~torch.isin(prior, land)
+    never = (prior != NO_DATA) & (prior != codes) & (to_water | from_water)
+    return logits.masked_fill(never, -torch.inf)
 
 
 class FromPrior(nn.Module):
@@ -120,7 +158,9 @@ class FromPrior(nn.Module):
             years = x[:, -2, 0, 0].float() * 10  # (batch,)
             table = self.transitions[(years > 0).long()]  # (batch, 2, prior class, class)
             table = table[:, 0] + table[:, 1] * years.abs().clamp(min=1).log()[:, None, None]
-            start = torch.einsum("bcyx,bck->bkyx", prior.float(), table)
+            # Log shares of rare changes lose three per cent of the share in bfloat16.
+            with torch.autocast(x.device.type, enabled=False):
+                start = torch.einsum("bcyx,bck->bkyx", prior.float(), table)
         if self.training:
             start = start + self.more * (1 - prior) * (1 - hidden)
-        return self.network(x) + start + self.trust * hidden * (fractions + 1e-3).log()
+        return self.network(x).float() + start + self.trust * hidden * (fractions + 1e-3).log()

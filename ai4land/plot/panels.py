@@ -19,7 +19,7 @@ _STATICS = {
 }  # fmt: skip
 
 
-def timeline_spans(run: Run, luh2: dict[str, list[int]], product: xr.Dataset | None = None) -> pd.DataFrame:
+def timeline_spans(run: Run, luh2: dict[str, list[int]], products: dict[str, xr.Dataset]) -> pd.DataFrame:
     """Years of a run's inputs, splits and product, as `plot_timeline` draws them.
 
     Parameters
@@ -27,8 +27,8 @@ def timeline_spans(run: Run, luh2: dict[str, list[int]], product: xr.Dataset | N
     run : Run
     luh2 : dict of str to list of int
         Years of LUH2 by name of the history or scenario.
-    product : xarray.Dataset, optional
-        Of `ai4land.product.open_product`.
+    products : dict of str to xarray.Dataset
+        Stores of `ai4land.product.open_product`, by name.
     """
     rows = [(f"LUH2, {name}", years[0], years[-1], "input" if name == "history" else "scenario")
             for name, years in luh2.items()]  # fmt: skip
@@ -41,11 +41,12 @@ def timeline_spans(run: Run, luh2: dict[str, list[int]], product: xr.Dataset | N
             for key, kind in _KINDS.items():
                 if years := getattr(experiment, key):
                     rows.append((name.replace("_", " "), years[0], years[1], kind))
-    if product is not None:
+    for name, product in products.items():
+        row = "Product" + name.replace("land_use", "").replace("-", ", ")
         years, source = product["time"].to_numpy(), product["source"].to_numpy()
         for value, kind in ((0, "reference"), (1, "emulated")):
             runs = np.split(years[source == value], np.flatnonzero(np.diff(years[source == value]) > 1) + 1)
-            rows += [("Product", int(part[0]), int(part[-1]), kind) for part in runs if part.size]
+            rows += [(row, int(part[0]), int(part[-1]), kind) for part in runs if part.size]
     return pd.DataFrame(rows, columns=["row", "first", "last", "kind"])
 
 

@@ -10,9 +10,9 @@ from ai4land.predict.maps import (
     remove_checkpoints,
 )
 from ai4land.predict.rules import Predictions
-from ai4land.predict.windows import blend_weights, predict_blended, window_starts
+from ai4land.predict.windows import predict_windows
 
 __all__ = [
-    "Predictions", "blend_weights", "common_cells", "count_predictions", "count_run", "predict_all", "predict_blended",
-    "predict_experiment", "read_peers", "read_predictions", "read_region_maps", "remove_checkpoints", "window_starts",
+    "Predictions", "common_cells", "count_predictions", "count_run", "predict_all", "predict_experiment",
+    "predict_windows", "read_peers", "read_predictions", "read_region_maps", "remove_checkpoints",
 ]  # fmt: skip

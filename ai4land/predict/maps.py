@@ -14,7 +14,7 @@ from ai4land.cube import regrid_land_use
 from ai4land.legend import NO_DATA, flag_attributes, read_legend
 from ai4land.models.base import Model, most_probable
 from ai4land.predict.rules import RULES, TRAINED, Predictions, as_expected, as_wanted, by_rule
-from ai4land.predict.windows import predict_blended
+from ai4land.predict.windows import predict_windows
 from ai4land.runs import Experiment, Run
 from ai4land.samples import RegionCube, Split, case_batch, make_split
 from ai4land.sources import find_files, open_input
@@ -22,7 +22,7 @@ from ai4land.sources import find_files, open_input
 
 def predict_experiment(
     make_model: Callable[[], Model], cube: RegionCube, name: str, experiment: Experiment, seed: int,
-    folder: Path | None = None, costs: list[dict] | None = None,
+    folder: Path | None = None, costs: list[dict] | None = None, trained: bool = False,
 ) -> xr.Dataset:  # fmt: skip
     """Fit a model on each split of an experiment and predict its test maps, each cell out of fold.
 
@@ -41,6 +41,8 @@ def predict_experiment(
         says ``trained_as`` are read from there.
     costs : list of dict, optional
         Gets a row for every fold: seconds of training and of prediction, cells predicted, values learned.
+    trained : bool
+        Models are read from the folder, none is trained; those without a folder learn nothing.
 
     Returns
     -------
@@ -60,24 +62,26 @@ def predict_experiment(
         for fold in folds:
             split = make_split(name, experiment, cube, fold, seed)
             start = time.perf_counter()
-            model = _fitted(make_model(), cube, split, experiment, folder)
-            trained, predicted = time.perf_counter() - start, 0.0
+            read = trained or experiment.trained_as is not None
+            model = make_model() if read else make_model().fit(cube, split)
+            if folder is not None:
+                model = _kept(model, folder / (experiment.trained_as or split.title), read)
+            seconds, predicted = time.perf_counter() - start, 0.0
             for number, case in enumerate(split.test):
-                batch = case_batch(cube, split, case)
-                start = time.perf_counter()
-                probability = predict_blended(model, batch, model.window)[0]
+                batch, start = case_batch(cube, split, case), time.perf_counter()
+                probability = predict_windows(model, batch, cube.corner)[0]
                 predicted += time.perf_counter() - start
                 where = np.ones(cube.grid.shape, bool) if case.where is None else case.where
                 labels[number][where] = most_probable(probability, batch.valid[0])[where]
                 confidence[number][where] = probability.max(0)[where]
                 if model.name in TRAINED:
-                    changed = as_expected(probability, batch, labels[number], where)
-                    ruled["expected_change"][number][where] = changed[where]
+                    expected = as_expected(probability, batch, labels[number], where)
                     matched = as_wanted(cube, experiment, case.year, probability, batch, where)
-                    ruled["allocation"][number][where] = matched[where]
+                    for rule, made in {"expected_change": expected, "allocation": matched}.items():
+                        ruled[rule][number][where] = made[where]
                 bar.update()
             if costs is not None:
-                costs.append(_cost(model, split, cube, float("nan") if experiment.trained_as else trained, predicted))
+                costs.append(_cost(model, split, cube, float("nan") if read else seconds, predicted))
     maps = _as_dataset(cube, experiment, labels, confidence, model.name, model.member)
     for rule, made in ruled.items():
         if model.name in TRAINED and (made != NO_DATA).any():
@@ -85,13 +89,11 @@ def predict_experiment(
     return maps
 
 
-def _fitted(model: Model, cube: RegionCube, split: Split, experiment: Experiment, folder: Path | None) -> Model:
-    """The model fitted to a split and saved, or read where the experiment borrows another's."""
-    if experiment.trained_as is not None:
-        return model.load(folder / experiment.trained_as) if folder is not None else model
-    model = model.fit(cube, split)
-    if folder is not None:
-        model.save(folder / (split.experiment if split.fold is None else f"{split.experiment}-fold{split.fold}"))
+def _kept(model: Model, folder: Path, read: bool) -> Model:
+    """A fitted model, saved; or the one that was."""
+    if read:
+        return model.load(folder)
+    model.save(folder)
     return model
 
 
@@ -143,7 +145,12 @@ def save_predictions(path: Path, group: str, predictions: xr.Dataset) -> None:
 
 
 def predict_all(
-    models: dict[str, Callable[[], Model]], cube: RegionCube, run: Run, store: Path, folders: dict[str, Path]
+    models: dict[str, Callable[[], Model]],
+    cube: RegionCube,
+    run: Run,
+    store: Path,
+    folders: dict[str, Path],
+    trained: bool = False,
 ) -> dict[str, Predictions]:
     """Test maps of every model in every experiment of a run; saved as they are made.
 
@@ -158,6 +165,8 @@ def predict_all(
         took stands beside it in ``costs-<what>.csv``.
     folders : dict of str to pathlib.Path
         Where to save fitted models, by group name.
+    trained : bool
+        Models are read from their folders, none is trained; those without a folder learn nothing.
 
     Returns
     -------
@@ -172,7 +181,7 @@ def predict_all(
             continue
         made[name] = {}
         for group, make_model in models.items():
-            maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group), costs)
+            maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group), costs, trained)
             save_predictions(store, f"{name}/{group}", maps)
             made[name] |= by_rule(maps)
     pd.DataFrame(costs).to_csv(store.with_name(store.stem.replace("predictions", "costs") + ".csv"), index=False)

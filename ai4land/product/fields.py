@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ai4land.allocate import Wanted
+from ai4land.allocate import Wanted, read_pools
 from ai4land.grid import COARSE_CELLS, Grid, block_index, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.runs import Experiment
 from ai4land.samples import RegionCube
 
 
@@ -40,6 +41,32 @@ def coarse_shares(labels: np.ndarray, before: np.ndarray | None, grid: Grid) -> 
     return transition.sum(0), transition if before is not None else np.full_like(transition, np.nan)
 
 
+def class_pools(experiment: Experiment) -> np.ndarray:
+    """Number of the pool of classes whose area is wanted together, by class code, int64; -1 for none."""
+    codes = class_codes(read_legend("land_use"))
+    if experiment.coarse == "perfect":
+        return np.arange(codes.size)
+    table, pools = read_pools(), np.full(codes.size, -1)
+    pools[table["code"]] = np.unique(table["pool"], return_inverse=True)[1]
+    return pools
+
+
+def member_spread(maps: list[np.ndarray], grid: Grid) -> np.ndarray:
+    """Standard deviation (population) of class fractions over the maps of an ensemble.
+
+    Parameters
+    ----------
+    maps : list of numpy.ndarray, shape (y, x), uint8
+    grid : Grid
+
+    Returns
+    -------
+    numpy.ndarray, shape (class, Y, X), float32
+        0 with one map; NaN in blocks without data.
+    """
+    return np.std([coarse_shares(labels, None, grid)[0] for labels in maps], axis=0).astype(np.float32)
+
+
 def area_residual(labels: np.ndarray, wanted: Wanted) -> np.ndarray:
     """Class fractions of a map minus the wanted ones, among the cells that were allocated.
 
@@ -68,8 +95,8 @@ def area_residual(labels: np.ndarray, wanted: Wanted) -> np.ndarray:
 
 
 def luh2_difference(cube: RegionCube, fraction: np.ndarray, year: int) -> np.ndarray:
-    """Difference of class fractions from LUH2's own, (class, Y, X) float32; NaN where the cube has no LUH2."""
-    if cube.luh2 is None:
+    """Difference of class fractions from LUH2's own, (class, Y, X) float32; NaN where LUH2 has no such year."""
+    if cube.luh2 is None or year not in cube.luh2.years:
         return np.full_like(fraction, np.nan)
     return fraction - cube.luh2.fraction[cube.luh2.index(year)]
 

@@ -1,82 +1,197 @@
-"""Regions stitched into the product, in parallel: each writes its own chunks and no others."""
+"""A store of the product filled from its regions' rollouts, map by map, in parallel; resumable, whole or not there.
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+First the fine maps, any year alone; then the 0.25 degree fields, which need the map of the year before. A map is
+written in the store's own units (shards, or chunks), each by one worker, so there is nothing to lock. What is done
+stands in a list beside the store, which has its name only once it is whole.
+"""
+
+import hashlib
+import shutil
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 import zarr
-from tqdm import tqdm
 
-from ai4land.allocate import Wanted, wanted_areas
-from ai4land.cube import Layout
+from ai4land import source_digest
+from ai4land.allocate import wanted_areas
+from ai4land.checks import room_on_disk
+from ai4land.cube import Layout, open_cube, plan_layout
+from ai4land.cube.layout import coarse_window
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.product.fields import area_residual, coarse_shares, luh2_difference
-from ai4land.product.store import Years
-from ai4land.runs import Experiment
-from ai4land.samples import RegionCube
-from ai4land.stitch import Tile, stitch_region
+from ai4land.product.fields import area_residual, class_pools, coarse_shares, luh2_difference, member_spread
+from ai4land.product.jobs import read_done, run_jobs, worker_pool
+from ai4land.product.rollouts import check_rollouts, rollout_path
+from ai4land.product.store import create_product, partial_path
+from ai4land.product.years import Years
+from ai4land.runs import Experiment, Run
+from ai4land.samples import RegionCube, read_region
+from ai4land.stitch import CONFIDENCE_SCALE, Tile, chance_of, plan_tiles, stitch_window
+from ai4land.stitch.tiles import Window, common_part, shift
 
 
-def fill_product(
-    path: Path, cubes: dict[str, RegionCube], layout: Layout, years: Years, tiles: dict[str, Tile],
-    made: dict[str, dict[str, xr.Dataset]], experiments: dict[str, Experiment], workers: int = 2,
-) -> None:  # fmt: skip
-    """Stitch every region into the product, regions in parallel; a region writes its own chunks only.
+@dataclass(frozen=True)
+class _Work:
+    """What every worker needs; two of the same ``about`` are equal."""
+
+    about: str
+    partial: Path = field(compare=False)
+    run: Run = field(compare=False)
+    cube: Path = field(compare=False)
+    results: Path = field(compare=False)
+    years: Years = field(compare=False)
+    layout: Layout = field(compare=False)
+    tiles: dict[str, Tile] = field(compare=False)
+
+    def experiment(self, year: int) -> Experiment | None:
+        """That made a year; None for a reference year."""
+        name = self.years.emulated.get(year)
+        return self.run.experiments[name] if name else None
+
+
+def fill_product(path: Path, run: Run, cube: Path, results: Path, years: Years, halo: int, workers: int = 2) -> None:
+    """Make one store of a run's product from the rollouts of its regions.
+
+    A call that was killed is gone on with, as long as software, settings, cube and rollouts are the same.
 
     Parameters
     ----------
     path : pathlib.Path
-        Of `create_product`.
-    cubes : dict of str to RegionCube
-        By region, without halo.
-    layout : Layout
+        Store to make, such as ``land_use.zarr``; one that is there is replaced when the new one is whole.
+    run : Run
+    cube : pathlib.Path
+        The run's cube.
+    results : pathlib.Path
+        Folder of the run's results: rollouts lie in ``<region>/rollout.zarr/<experiment>/<member>``.
     years : Years
-    tiles : dict of str to Tile
-    made : dict of str to dict
-        Rollouts by experiment, then by region.
-    experiments : dict of str to Experiment
-        Those that were rolled.
+        Of the store, see `product_stores`.
+    halo : int
+        Of the rollouts, fine cells.
     workers : int
-        Regions at a time; their number does not change the result.
+        Processes; their number does not change a byte.
+
+    Raises
+    ------
+    ValueError
+        If a rollout that is needed is missing, ends early, or has another halo; nothing is written then.
+    OSError
+        If the disk has no room for the store.
     """
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(tiles), desc="stitch", unit="region") as bar:
-        jobs = [pool.submit(_fill_region, path, cubes[r], layout, years, tiles, made, experiments) for r in tiles]
-        for job in jobs:
-            job.result()
-            bar.update()
+    layout = plan_layout(run, open_cube(cube, "fine")["land_use"])
+    tiles = plan_tiles(layout.regions, layout.grid, halo)
+    made = check_rollouts(run, results, years, tiles)
+    digest = hashlib.sha256(f"{path} {source_digest()} {run.model_dump_json()} {years} {halo} {made}".encode())
+    digest.update((cube / "zarr.json").read_bytes())
+    work = _Work(digest.hexdigest(), partial_path(path), run, cube, results, years, layout, tiles)
+    marks = path.with_name(path.name + ".done")
+    done = read_done(marks, work.about) if work.partial.exists() else None
+    if done is None:
+        marks.unlink(missing_ok=True)
+        create_product(path, run, layout, years, zarr.open_group(cube, mode="r").attrs["inputs"])  # type: ignore[arg-type]
+        marks.write_text(work.about + "\n")
+    for left in work.partial.rglob("*.partial"):  # of a chunk whose writer was killed
+        left.unlink()
+    # Years of one place follow each other: what a worker has opened serves again.
+    places = [(region, window) for region in tiles for window in layout.blocks(region)]
+    with room_on_disk(path.parent, path.name), worker_pool(workers, __name__) as pool, marks.open("a") as log:
+        for title, do in (("maps", _fill_maps), ("0.25 degree fields", _fill_coarse)):
+            jobs = {f"{do.__name__} {year} {window[0].start} {window[1].start}": (work, region, window, year)
+                    for region, window in places for year in years.all}  # fmt: skip
+            run_jobs(f"{path.stem}, {title}", do, jobs, done or set(), log, pool)
+    shutil.rmtree(path, ignore_errors=True)
+    work.partial.rename(path)
+    marks.unlink()
 
 
-def _fill_region(
-    path: Path, cube: RegionCube, layout: Layout, years: Years, tiles: dict[str, Tile],
-    made: dict[str, dict[str, xr.Dataset]], experiments: dict[str, Experiment],
-) -> None:  # fmt: skip
-    fine = dict(zarr.open_group(path, mode="r+").arrays())
-    coarse = dict(zarr.open_group(path, path="coarse", mode="r+").arrays())
-    rows, cols = layout.regions[cube.region]
-    block = layout.coarse_slices(cube.region)
-    land = class_codes(read_legend("land_use"), land_only=True)
-    before = None
-    for number, year in enumerate(years.all):
-        if year in years.emulated:
-            name = years.emulated[year]
-            want = partial(_want, cube, experiments[name], year)
-            labels, confidence = stitch_region(tiles, made[name], cube.region, year, want)
-            residual = area_residual(labels, want(np.isin(labels, land)))
-        else:
-            labels = cube.map(year)
-            confidence = np.where(labels == NO_DATA, 0, 100).astype(np.uint8)
-            residual = np.full((class_codes(read_legend("land_use")).size, *cube.fraction.shape[2:]), np.nan)
-        fine["land_use"][number, rows, cols] = labels
-        fine["confidence"][number, rows, cols] = confidence
-        fraction, transition = coarse_shares(labels, before, cube.grid)
-        values = {"land_use_fraction": fraction, "area_residual": residual,
-                  "luh2_difference": luh2_difference(cube, fraction, year), "gross_transition": transition}  # fmt: skip
-        for field, value in values.items():
-            coarse[field][(number, ..., *block)] = value
-        before = labels
+@lru_cache(maxsize=64)
+def _rollout(path: Path, about: str) -> xr.Dataset:
+    # Without dask: a worker reads what it needs, when it needs it. ``about`` keeps apart what lay there at other times.
+    return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks=None)
 
 
-def _want(cube: RegionCube, experiment: Experiment, year: int, free: np.ndarray) -> Wanted:
-    return wanted_areas(cube, experiment, year, cube.map(experiment.start), free)
+@lru_cache(maxsize=1)
+def _region(work: _Work, region: str, scenario: str | None) -> RegionCube:
+    return read_region(work.cube, work.run, region, scenario, resident=False)
+
+
+def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> RegionCube:
+    """A window of a region, with what the 0.25 degree fields need."""
+    cube = _region(work, region, scenario)
+    rows, cols = shift(window, work.tiles[region].own)
+    coarse = (..., *coarse_window((rows, cols)))
+    luh2 = cube.luh2 and replace(cube.luh2, states=cube.luh2.states[coarse], fraction=cube.luh2.fraction[coarse])
+    return replace(
+        cube, grid=cube.grid.cut(rows, cols), land_use=cube.land_use[:, rows, cols], fraction=cube.fraction[coarse],
+        area=cube.area[coarse], static={}, luh2=luh2,
+    )  # fmt: skip
+
+
+def _member_maps(work: _Work, region: str, window: Window, year: int, first: int) -> list[xr.Dataset]:
+    """Maps of a region's own rollouts of a year, of the ``first`` member and those after it."""
+    name = work.years.emulated[year]
+    rows, cols = shift(window, work.tiles[region].wide)
+    paths = [rollout_path(work.results, region, name, m) for m in range(first, work.run.experiments[name].members)]
+    return [_rollout(p, work.about).sel(time=year).isel(lat=rows, lon=cols) for p in paths]
+
+
+def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
+    """Map and confidence of one year in one unit of the store."""
+    if experiment := work.experiment(year):
+        name = work.years.emulated[year]
+        made = {r: _rollout(rollout_path(work.results, r, name, 0), work.about)
+                for r, tile in work.tiles.items() if common_part(tile.covered, window)}  # fmt: skip
+        labels, chance = stitch_window(work.tiles, made, region, year, window, class_pools(experiment))
+        members = [chance]
+        for one in _member_maps(work, region, window, year, 1):
+            given = one["confidence"].to_numpy().astype(np.float32) / CONFIDENCE_SCALE
+            members.append(chance_of(labels, one["land_use"].to_numpy(), given))
+        percent = np.rint(100 * np.mean(members, axis=0))
+    else:
+        maps = open_cube(work.cube, "fine")["land_use"].sel(time=year)
+        labels = maps[window].to_numpy()
+        percent = np.full(labels.shape, 100)
+    root = zarr.open_group(work.partial, mode="r+")
+    where = (work.years.all.index(year), *window)
+    root["land_use"][where] = labels  # type: ignore[index]
+    root["confidence"][where] = np.where(labels == NO_DATA, NO_DATA, percent).astype(np.uint8)  # type: ignore[index]
+
+
+def _map(work: _Work, root: zarr.Group, region: str, window: Window, year: int) -> np.ndarray | None:
+    """Map of a year from the store, or the reference's; None where neither has it."""
+    if year in work.years.all:
+        return np.asarray(root["land_use"][(work.years.all.index(year), *window)])  # type: ignore[index]
+    cube = _region(work, region, _scenario(work, year + 1))
+    return cube.map(year, shift(window, work.tiles[region].own)) if year in cube.years else None
+
+
+def _scenario(work: _Work, year: int) -> str | None:
+    experiment = work.experiment(year)
+    return experiment.scenario if experiment else None
+
+
+def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
+    """What the maps do at 0.25 degree, one year in one unit of the store."""
+    root = zarr.open_group(work.partial, mode="r+")
+    labels = _map(work, root, region, window, year)
+    assert labels is not None
+    cube = _cut(work, region, window, _scenario(work, year))
+    fraction, transition = coarse_shares(labels, _map(work, root, region, window, year - 1), cube.grid)
+    spread = residual = None
+    if experiment := work.experiment(year):
+        free = np.isin(labels, class_codes(read_legend("land_use"), land_only=True))
+        wanted = wanted_areas(cube, experiment, year, cube.map(experiment.start), free)
+        residual = area_residual(labels, wanted)
+        maps = [one["land_use"].to_numpy() for one in _member_maps(work, region, window, year, 0)]
+        spread = member_spread(maps, cube.grid)
+    none = np.full_like(fraction, np.nan)
+    values = {
+        "land_use_fraction": fraction, "gross_transition": transition,
+        "land_use_fraction_spread": np.where(np.isnan(fraction), np.nan, 0 if spread is None else spread),
+        "area_residual": none if residual is None else residual,
+        "luh2_difference": luh2_difference(cube, fraction, year),
+    }  # fmt: skip
+    where = (work.years.all.index(year), ..., *coarse_window(window))
+    for name, value in values.items():
+        root[f"coarse/{name}"][where] = value  # type: ignore[index]

@@ -1,148 +1,166 @@
-"""The empty product: fine maps at the root of the store, 0.25 degree fields in group ``coarse``."""
+"""The empty product: fine maps at the root of a Zarr v3 store, 0.25 degree fields in group ``coarse``.
 
+A store is filled under ``<name>.partial`` and renamed when it is whole. All years are allocated at creation; chunks
+without data are not written. Time stamps and host names stay out, so that equal content has equal bytes.
+"""
+
+import json
 import shutil
-from dataclasses import dataclass
+import warnings
 from pathlib import Path
+from typing import Any
 
-import dask.array
 import numpy as np
 import xarray as xr
+import zarr
+from zarr.errors import ZarrUserWarning
 
 from ai4land import __version__
+from ai4land.checks import check_room
 from ai4land.cube import Layout
+from ai4land.cube.templates import FLOATS, in_blocks
 from ai4land.grid import COARSE_CELLS
-from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
-from ai4land.rollout import step_years
+from ai4land.product.licence import licence_of
+from ai4land.product.templates import (
+    Field,
+    class_arrays,
+    coarse_fields,
+    fine_fields,
+    grid_arrays,
+    origin_arrays,
+    time_arrays,
+)
+from ai4land.product.years import Years
 from ai4land.runs import Run
 
-REFERENCE, EMULATED = 0, 1
+FORMAT_VERSION = 1
+PACKED = 0.3  # compressed bytes of one raw byte, with room to spare: the demo's maps take 0.2
 
 
-@dataclass(frozen=True)
-class Years:
-    """Years of a product: which are copied from the reference maps, and which rollout made the others."""
-
-    reference: list[int]
-    emulated: dict[int, str]
-
-    @property
-    def all(self) -> list[int]:
-        """Every year, ascending."""
-        return sorted([*self.reference, *self.emulated])
+def partial_path(path: Path) -> Path:
+    """Where a store lies until it is whole."""
+    return path.with_name(path.name + ".partial")
 
 
-def product_years(run: Run) -> Years:
-    """Years of a run's product: its stepwise experiments, joined by the maps between their starts.
-
-    Raises
-    ------
-    ValueError
-        If no experiment is stepwise, or two of them make the same year.
-    """
-    stepwise = {n: e for n, e in run.experiments.items() if e.stepwise}
-    if not stepwise:
-        raise ValueError(f"run {run.name}: no experiment is stepwise, so there is no product; add one to run.yml.")
-    starts = [e.start for e in stepwise.values()]
-    emulated: dict[int, str] = {}
-    for name, experiment in stepwise.items():
-        for year in sorted(step_years(experiment)):
-            if year in emulated:
-                raise ValueError(
-                    f"run {run.name}: {emulated[year]} and {name} both make {year}; part their test years."
-                )
-            emulated[year] = name
-    return Years([y for y in range(min(starts), max(starts) + 1) if y not in emulated], emulated)
-
-
-def _time(years: Years) -> xr.Variable:
-    """1 January of every year, days since 1850."""
-    days = np.array([f"{y}-01-01" for y in years.all], "datetime64[ns]")
-    about = {"standard_name": "time", "long_name": "start of the year that the map stands for", "axis": "T"}
-    return xr.Variable(
-        "time", days, about, {"units": "days since 1850-01-01", "dtype": "int32", "calendar": "standard"}
+def product_bytes(layout: Layout, years: Years) -> int:
+    """Bytes that a store will take on disk, about: cells of no region take none."""
+    cells = sum((rows.stop - rows.start) * (cols.stop - cols.start) for rows, cols in layout.regions.values())
+    fine = sum(np.dtype(dtype).itemsize for _, dtype, _, _ in fine_fields().values())
+    classes = {name: values.size for name, (_, values, _) in class_arrays().items()}
+    coarse = sum(
+        np.dtype(dtype).itemsize * int(np.prod([classes.get(d, 1) for d in dims]))
+        for dims, dtype, _, _ in coarse_fields().values()
     )
+    return int(PACKED * len(years.all) * cells * (fine + coarse / COARSE_CELLS**2))
 
 
-def _fine_template(layout: Layout, years: Years) -> xr.Dataset:
-    shape, chunk = (len(years.all), *layout.grid.shape), (1, *layout.chunk)
-    legend = flag_attributes(read_legend("land_use"))
-    cover = {"long_name": "land use", "comment": "255 is no data", "ancillary_variables": "confidence source", **legend}
-    sure = {
-        "long_name": "probability of the class", "units": "percent",
-        "comment": "not calibrated; 100 in reference years",
-    }  # fmt: skip
-    origin = {
-        "long_name": "where the map is from", "flag_values": np.array([REFERENCE, EMULATED], np.uint8),
-        "flag_meanings": "reference emulated",
-    }  # fmt: skip
-    source = np.array([REFERENCE if y in years.reference else EMULATED for y in years.all], np.uint8)
-    fields = {
-        "land_use": (("time", "lat", "lon"), dask.array.full(shape, NO_DATA, dtype="uint8", chunks=chunk), cover),
-        "confidence": (("time", "lat", "lon"), dask.array.zeros(shape, dtype="uint8", chunks=chunk), sure),
-        "source": (("time",), source, origin),
-    }
-    data = xr.Dataset(fields, {"time": _time(years), **layout.grid.coords()})
-    for name in ("land_use", "confidence"):
-        data[name].encoding = {"chunks": chunk}
-    return data
-
-
-def _coarse_template(layout: Layout, years: Years) -> xr.Dataset:
-    blocks = layout.grid.blocks(COARSE_CELLS)
-    codes = class_codes(read_legend("land_use"))
-    chunk = tuple(-(-n // COARSE_CELLS) for n in layout.chunk)
-
-    def empty(*more: int) -> dask.array.Array:
-        shape = (len(years.all), *more, *blocks.shape)
-        return dask.array.full(shape, np.nan, dtype="float32", chunks=(1, *more, *chunk))
-
-    by_class, share = ("time", "cover_class", "lat", "lon"), {"units": "1"}
-    moves = ("time", "from_class", "to_class", "lat", "lon")
-    n = codes.size
-    fields = {
-        "land_use_fraction": (by_class, empty(n), {"long_name": "area fraction of the class", **share}),
-        "area_residual": (by_class, empty(n), {
-            "long_name": "given minus wanted share of the allocated cells; pooled classes under the first", **share}),
-        "luh2_difference": (by_class, empty(n), {"long_name": "land_use_fraction minus LUH2's fraction", **share}),
-        "gross_transition": (moves, empty(n, n), {
-            "long_name": "area fraction that went from one class to another since the year before", **share}),
-    }  # fmt: skip
-    flags = flag_attributes(read_legend("land_use"))
-    classes = {d: (d, codes, flags) for d in ("cover_class", "from_class", "to_class")}
-    data = xr.Dataset(fields, {"time": _time(years), **classes, **blocks.coords()})
-    for name in fields:
-        data[name].encoding = {"chunks": data[name].data.chunksize}
-    return data
-
-
-def create_product(path: Path, run: Run, layout: Layout, years: Years, inputs: list[dict]) -> None:
-    """Allocate the empty product of a run, all years; an older one is replaced.
+def create_product(path: Path, run: Run, layout: Layout, years: Years, inputs: list[dict]) -> Path:
+    """Allocate one empty store of a run's product, all years; a half-made older one is replaced.
 
     Parameters
     ----------
     path : pathlib.Path
-        Store to make, ``land_use.zarr``: fine maps at its root, 0.25 degree fields in group ``coarse``.
+        Of the whole store, such as ``land_use-ssp126.zarr``.
     run : Run
     layout : Layout
     years : Years
     inputs : list of dict
-        Provenance: every input file with its hash and licence, from the cube.
+        Provenance: every input file with its data set, hash, licence and DOI, from the cube.
+
+    Returns
+    -------
+    pathlib.Path
+        ``<path>.partial``: fill it, then rename it to ``path``.
+
+    Raises
+    ------
+    OSError
+        If the disk has less room than the store will take.
     """
-    shutil.rmtree(path, ignore_errors=True)
-    about = {
-        "Conventions": "CF-1.11", "title": f"Land use, {run.title}", "source": run.source,
-        "synthetic": int(run.synthetic), "history": f"made by ai4land {__version__}", "run": run.name,
-        "licence": "; ".join(sorted({i["licence"] for i in inputs})), "inputs": inputs,
-        "references": "https://luh.umd.edu, doi:10.1038/s41467-021-22702-2",
-    }  # fmt: skip
-    fine = _fine_template(layout, years).assign_attrs(about)
-    fine.to_zarr(path, mode="w", compute=False, zarr_format=3, consolidated=False)
-    _coarse_template(layout, years).to_zarr(
-        path, group="coarse", mode="a", compute=False, zarr_format=3, consolidated=False
+    partial = partial_path(path)
+    check_room(path.parent, product_bytes(layout, years), f"product {path.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    root = zarr.open_group(partial, mode="w", zarr_format=3)
+    coarse = root.create_group("coarse")
+    chunk, shard, blocks = layout.chunk, layout.shard, layout.grid.blocks(COARSE_CELLS)
+    _allocate(root, fine_fields(), (len(years.all), *layout.grid.shape), chunk, shard)
+    _allocate(
+        coarse, coarse_fields(), (len(years.all), *blocks.shape), in_blocks(chunk), in_blocks(shard) if shard else None
     )
+    _write(root, grid_arrays(layout.grid) | time_arrays(years) | origin_arrays(run, years))
+    _write(coarse, grid_arrays(blocks) | time_arrays(years) | class_arrays())
+    about = _about(path, run, years, inputs)
+    root.update_attributes(about)
+    coarse.update_attributes(about | {"title": f"{about['title']}, {blocks.dlat:g} degree"})
+    with warnings.catch_warnings():  # xarray and GDAL read it; the specification of Zarr 3 does not name it yet
+        warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
+        zarr.consolidate_metadata(partial)
+    return partial
 
 
-def open_product(path: Path) -> xr.Dataset:
-    """Fine maps of a product, lazy, codes as they are stored; ``time`` is the calendar year."""
-    data = xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks={})
+def _allocate(
+    group: zarr.Group, fields: dict[str, Field], size: tuple[int, int, int], chunk: tuple[int, int],
+    shard: tuple[int, int] | None,
+) -> None:  # fmt: skip
+    """Empty arrays; ``size`` is years, rows, columns."""
+    classes = {name: values.size for name, (_, values, _) in class_arrays().items()}
+    lengths = classes | dict(zip(("time", "lat", "lon"), size, strict=True))
+    for name, (dims, dtype, missing, about) in fields.items():
+        inner = tuple(classes.get(d, 1) for d in dims[:-2])
+        group.create_array(
+            name, shape=tuple(lengths[d] for d in dims), chunks=(*inner, *chunk), shards=shard and (*inner, *shard),
+            dtype=dtype, fill_value=missing, dimension_names=dims, attributes=about,
+            compressors=FLOATS["compressors"] if dtype == "float32" else "auto",
+        )  # fmt: skip
+
+
+def _write(group: zarr.Group, arrays: dict[str, tuple]) -> None:
+    for name, (dims, values, about) in arrays.items():
+        group.create_array(name, data=np.asarray(values), dimension_names=dims, attributes=about)
+
+
+def _about(path: Path, run: Run, years: Years, inputs: list[dict]) -> dict[str, Any]:
+    scenario = path.stem.partition("-")[2]
+    dois = sorted({row["doi"] for row in inputs if row["doi"]})
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"Land use, {run.title}, {years.all[0]}-{years.all[-1]}" + (f", {scenario}" if scenario else ""),
+        "institution": "The ai4land developers",
+        "source": run.source,
+        "history": f"made by ai4land {__version__}",
+        "references": " ".join(f"https://doi.org/{doi}" for doi in dois) or "none: made-up inputs",
+        "license": licence_of(inputs),
+        "scenario": scenario or "none",
+        "synthetic": int(run.synthetic),
+        "run": run.name,
+        "software": f"ai4land {__version__}",
+        "format_version": FORMAT_VERSION,
+        "experiments": " ".join(sorted(set(years.emulated.values()))),
+        "run_parameters": run.model_dump_json(),  # text: attributes of NetCDF hold no tables
+        "inputs": json.dumps(inputs, sort_keys=True),
+    }
+
+
+def open_product(path: Path, group: str | None = None) -> xr.Dataset:
+    """Maps of a product, lazy, codes as they are stored; ``time`` is the calendar year.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    group : {'coarse'}, optional
+        The 0.25 degree fields instead.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such store.
+    ValueError
+        If it was written in a newer format.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no product at {path}; run 07-stitch of this run first.")
+    version = zarr.open_group(path, mode="r").attrs.get("format_version", 0)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ValueError(f"{path}: format_version {version}, this software reads up to {FORMAT_VERSION}; update it.")
+    data = xr.open_zarr(path, group=group, mask_and_scale=False, chunks={})
     return data.assign_coords(time=data["time"].dt.year)

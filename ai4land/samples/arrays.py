@@ -12,7 +12,7 @@ from ai4land.cube import has_relief, open_cube, plan_layout
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import NO_DATA
 from ai4land.regrid import coarsen_fractions
-from ai4land.runs import Run
+from ai4land.runs import SHARED, Run
 from ai4land.samples.states import Luh2, read_luh2
 
 Array = Any  # numpy.ndarray, or torch.Tensor of the same shape and type
@@ -34,6 +34,8 @@ class RegionCube:
     area : numpy.ndarray, shape (year, Y, X), float64
         Area with data, m2.
     static : dict of str to numpy.ndarray, shape (y, x), float32
+    corner : tuple of int = (row, col)
+        Place of the first fine cell in the run's grid.
     """
 
     region: str
@@ -44,6 +46,7 @@ class RegionCube:
     area: np.ndarray
     static: dict[str, Array]
     luh2: Luh2 | None = None
+    corner: tuple[int, int] = (0, 0)
 
     def map(self, year: int, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
         """Land-use map of one year, or a window of it, (y, x) uint8."""
@@ -114,7 +117,7 @@ class _Stepped:
 
 
 def read_region(
-    path: Path, run: Run, region: str, scenario: str = "", halo: int = 0, resident: bool = True
+    path: Path, run: Run, region: str, scenario: str | None = None, halo: int = 0, resident: bool = True
 ) -> RegionCube:
     """One region of the run's cube, read into memory.
 
@@ -124,9 +127,9 @@ def read_region(
         The store.
     run : Run
     region : str
-        One of ``run.regions``.
-    scenario : str
-        LUH2 of that scenario instead of the history; one of ``run.inputs.scenarios``.
+        One of ``run.regions``, or `ai4land.runs.SHARED` for all of them.
+    scenario : str, optional
+        LUH2 of that scenario after the history; one of ``run.inputs.scenarios``.
     halo : int
         Cells of the neighbours to read beyond the region's edges, a multiple of 25; fewer at the run's own edge.
     resident : bool
@@ -136,21 +139,22 @@ def read_region(
     -------
     RegionCube
     """
-    if region not in run.regions:
+    if region not in (*run.regions, SHARED):
         raise ValueError(f"region {region!r} is not one of run {run.name}: {list(run.regions)}.")
     fine, coarse = open_cube(path, "fine"), open_cube(path, "coarse")
     layout = plan_layout(run, fine["land_use"])
+    own = layout.regions.get(region) or (slice(0, layout.grid.rows), slice(0, layout.grid.cols))
     rows, cols = (
         slice(max(part.start - halo, 0), min(part.stop + halo, size))
-        for part, size in zip(layout.regions[region], layout.grid.shape, strict=True)
+        for part, size in zip(own, layout.grid.shape, strict=True)
     )
     coarse_rows, coarse_cols = (slice(p.start // COARSE_CELLS, -(-p.stop // COARSE_CELLS)) for p in (rows, cols))
     fine = fine.isel(lat=rows, lon=cols)
     fine = fine.load() if resident else fine
     coarse = coarse.isel(lat=coarse_rows, lon=coarse_cols).load()
     shape = fine["land_use"].shape[1:]
-    group = f"luh2-{scenario}" if scenario else "luh2"
-    luh2 = read_luh2(path, group, coarse_rows, coarse_cols) if run.inputs.luh2 else None
+    years = run.map_years if region == SHARED else None
+    luh2 = read_luh2(path, coarse_rows, coarse_cols, scenario, years) if run.inputs.luh2 else None
     static: dict[str, Array] = {
         str(n): v.to_numpy() if resident else v.variable for n, v in fine.data_vars.items() if v.dims == ("lat", "lon")
     }
@@ -166,7 +170,7 @@ def read_region(
         fine["land_use"].to_numpy() if resident else fine["land_use"].variable,
         coarse["land_use_fraction"].to_numpy(), coarse["data_area"].to_numpy(),
         # Sorted: a store lists its arrays in any order, and features must come in one.
-        {name: static[name] for name in sorted(static)}, luh2,
+        {name: static[name] for name in sorted(static)}, luh2, (rows.start, cols.start),
     )  # fmt: skip
 
 

@@ -50,6 +50,11 @@ class Split:
     statics: bool = True
     coarse: str = "perfect"
 
+    @property
+    def title(self) -> str:
+        """Name of the experiment, and of the fold where there is one: that of its models' folder."""
+        return self.experiment if self.fold is None else f"{self.experiment}-fold{self.fold}"
+
 
 def earlier_years(prior_year: int, year: int, priors: int, known: Collection[int]) -> tuple[int, ...]:
     """Years of the maps before the prior one; where one is not known, the last that is stands for it."""

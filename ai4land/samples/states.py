@@ -1,5 +1,6 @@
 """LUH2 of one region, in memory: its states, and the class fractions that they mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,31 @@ class Luh2:
         return self.years.index(year)
 
 
-def read_luh2(path: Path, group: str, coarse_rows: slice, coarse_cols: slice) -> Luh2:
-    """LUH2 of the coarse cells of a region from a group of the cube."""
-    stored = open_cube(path, group)["luh2_state"].isel(lat=coarse_rows, lon=coarse_cols).load()
+def read_luh2(
+    path: Path, coarse_rows: slice, coarse_cols: slice, scenario: str | None = None, years: Sequence[int] | None = None
+) -> Luh2:
+    """LUH2 of the coarse cells of a region: its history, gone on with by a scenario after the history's last year.
+
+    Some ``years`` of it, or all.
+
+    Raises
+    ------
+    ValueError
+        If the scenario starts after the year that follows the history's last.
+    """
+    groups = ["luh2", *([f"luh2-{scenario}"] if scenario else [])]
+    parts = [open_cube(path, g)["luh2_state"].isel(lat=coarse_rows, lon=coarse_cols) for g in groups]
+    last = int(parts[0]["time"][-1])
+    if scenario:
+        first = int(parts[1]["time"][0])
+        if first > last + 1:
+            raise ValueError(
+                f"{path}: LUH2's {scenario} starts in {first}, its history ends in {last}: no rollout can cross the "
+                "years between; name a history that reaches the scenario in run.yml."
+            )
+        parts[1] = parts[1].sel(time=slice(last + 1, None))
+    stored = xr.concat(parts, "time")
+    stored = stored.load() if years is None else stored.sel(time=list(years)).load()
     fields = {str(n): stored.sel(state=n, drop=True) for n in stored["state"].to_numpy()}
     return Luh2(
         [int(y) for y in stored["time"]], list(fields), stored.to_numpy(), whole_cell_fractions(xr.Dataset(fields))

@@ -5,7 +5,6 @@ job says why at its results, with code 400; in place of NetCDF a zip archive may
 debug lines hold the key, and it waits 500 times two minutes for a server that is down.
 """
 
-import errno
 import json
 import logging
 import shutil
@@ -28,6 +27,7 @@ from cdsapi.api import get_url_key_verify
 from ecmwf.datastores.processing import DownloadError, LinkError, ProcessingFailedError
 from urllib3.util.retry import Retry
 
+from ai4land.checks import room_on_disk
 from ai4land.grid import Bounds
 from ai4land.legend import DATA
 from ai4land.sources.archive import check_archive
@@ -107,22 +107,18 @@ def fetch_cds(
         if progress:
             get_logger().info("%s: %s", name, _line(text, key))
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _relayed(say):
-            _client(url, key, say, progress, tries, longest_wait).retrieve(entry.id, body, str(part))
-        whole = _unpack(part, fresh)
-        if whole is None:
-            raise _set_aside(part, bad, name, key)
-        whole.replace(target)
+        with room_on_disk(target.parent, name):
+            with _relayed(say):
+                _client(url, key, say, progress, tries, longest_wait).retrieve(entry.id, body, str(part))
+            whole = _unpack(part, fresh)
+            if whole is None:
+                raise _set_aside(part, bad, name, key)
+            whole.replace(target)
     except (requests.RequestException, RuntimeError, AssertionError, LookupError, LinkError) as error:
         if isinstance(error, DownloadError) and not _start(part).startswith((b"PK", *_NETCDF)) and _start(part):
             raise _set_aside(part, bad, name, key) from None
         raise _explained(error, name, entry, url, key) from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise OSError(error.errno, f"{name}: the disk of {part.parent} is full; make room and run again.") from None
     finally:
         part.unlink(missing_ok=True)
         fresh.unlink(missing_ok=True)

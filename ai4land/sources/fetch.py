@@ -1,21 +1,17 @@
 """Downloads of the open inputs: each file once, verified by hash, from its source or a mirror, and unpacked."""
 
-import errno
 import re
-import shutil
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
+from ai4land.checks import room_on_disk
 from ai4land.sources.archive import check_archive, matches, unpack
 from ai4land.sources.download import ResumingDownloader, discard
 from ai4land.sources.pins import HASHES, alone, pin, read_lock
 from ai4land.sources.registry import dataset_row, file_hash, find_files, of_same_file, series_of
-
-FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def fetch(
@@ -74,20 +70,6 @@ def fetch(
         for one in choices:
             _fetch_one(dataset, row, one, folder, lock, downloader or ResumingDownloader(progress))
     return [file.path for file in find_files(dataset, folder)]
-
-
-@contextmanager
-def room_on_disk(folder: Path) -> Iterator[None]:
-    """Make a folder, and say in one line that its disk is full where writing below fails for that."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        free = shutil.disk_usage(folder).free
-        msg = f"{folder}: the disk is full, {free} bytes are free ({error.strerror}); make room and run again."
-        raise OSError(error.errno, msg) from None
 
 
 def _fetch_one(

@@ -5,12 +5,13 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
+from ai4land.checks import room_on_disk
 from ai4land.grid import Bounds
 from ai4land.runs import Run
 from ai4land.sources.archive import matches, unpack
 from ai4land.sources.cds import check_credentials, fetch_cds
 from ai4land.sources.download import ResumingDownloader
-from ai4land.sources.fetch import fetch, room_on_disk, sources
+from ai4land.sources.fetch import fetch, sources
 from ai4land.sources.inputs import Need, missing_inputs
 from ai4land.sources.pins import HASHES, alone
 from ai4land.sources.registry import dataset_row, find_files, search, series_of, window_folder
