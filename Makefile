@@ -103,8 +103,8 @@ lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 data-report: $(READY)  ## print what RUN will fetch: from where, how many GB, licences, accounts
 	@$(BIN)/python -m ai4land.sources.report $(RUN) $(abspath $(RAW))
 
-plan: $(READY)  ## print what RUN will take, before anything is fetched: downloads, disk, jobs, hours
-	@$(BIN)/python -m ai4land.plan $(RUN) $(abspath $(RAW))
+plan: $(READY)  ## print what RUN will take before anything is fetched: downloads, disk, jobs, hours; DEVICE=<of data/rates.csv>
+	@$(BIN)/python -m ai4land.plan $(RUN) $(abspath $(RAW)) $(if $(DEVICE),--device $(DEVICE))
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	PATH="$(BIN):$$PATH" $(BIN)/jupyter lab --notebook-dir .
@@ -114,6 +114,7 @@ bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/allocation.py
 	$(BIN)/python benchmarks/trees.py
+	$(BIN)/python benchmarks/rates.py
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@[ -d $(OUT)/figures ] || { echo "No figures of run $(RUN) yet: make all RUN=$(RUN) first." >&2; exit 1; }

@@ -23,7 +23,7 @@ class Experiment(BaseModel):
     train, validation : tuple of int, optional
         First and last year of the maps that may be learned from; validation stops the training.
     folds : int
-        Spatial folds (0: the split is by years).
+        Spatial folds; with ``train`` years, the split is by years and in space: a model a fold, each for an ensemble.
     fold_cells : int
         Side of the square blocks that are dealt to the folds, fine cells.
     hide_prior : bool
@@ -95,7 +95,7 @@ class Experiment(BaseModel):
             raise ValueError(f"start {self.start} lies inside the test years {self.test}")
         if self.folds == 0 and self.train is None and self.trained_as is None:
             raise ValueError("give train years, or folds for a spatial split")
-        if self.folds == 0 and self.validation is None and self.trained_as is None:
+        if (self.train or not self.folds) and self.validation is None and self.trained_as is None:
             raise ValueError("a split by years needs validation years: they stop the training")
         if self.stepwise and self.trained_as is None:
             raise ValueError("stepwise needs trained_as: the experiment whose models step")
@@ -118,7 +118,7 @@ class Experiment(BaseModel):
         held = set(range(self.test[0], self.test[1] + 1))
         for name in ("train", "validation"):
             years = getattr(self, name)
-            if self.folds == 0 and years and held & set(range(years[0], years[1] + 1)):
+            if years and held & set(range(years[0], years[1] + 1)):
                 raise ValueError(f"{name} years {years} overlap the test years {self.test}")
         return self
 

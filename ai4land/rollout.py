@@ -34,12 +34,6 @@ _CHUNK = 512
 _BYTES_A_CELL = 0.3  # of a year, compressed: maps, confidence, probabilities in the bands
 
 
-def member_weights(folder: Path, experiment: Experiment, trained: Experiment, member: int) -> Path:
-    """Folder of the weights that a member steps with: those of a fold, in turns, where the experiment has folds."""
-    name = str(experiment.trained_as)
-    return folder / (f"{name}-fold{member % trained.folds}" if trained.folds else name)
-
-
 def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[str, Any]:
     """Empty store of a rollout, all years; one that is there and about the same is gone on with."""
     for leftover in path.rglob("*.partial"):  # of a chunk whose writer was killed

@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ai4land.experiments import Experiment
-from ai4land.grid import Bounds, region_bounds
+from ai4land.grid import Bounds, check_bounds, region_bounds
 from ai4land.legend import DATA
 
 TWIN = "-twin"  # behind the name of a run: the same on the twin Earth
@@ -125,6 +125,12 @@ class Run(_Strict):
         """Whether all years of an experiment have maps to judge it by."""
         return set(self.experiments[name].targets) <= set(self.map_years)
 
+    def model_of(self, name: str, member: int = 0) -> str:
+        """Folder of the weights that an experiment borrows; of folds, members take one each, in turns."""
+        borrowed = str(self.experiments[name].trained_as)
+        folds = self.experiments[borrowed].folds
+        return f"{borrowed}-fold{member % folds}" if folds else borrowed
+
     def lead_groups(self, name: str) -> dict[str, list[int]]:
         """Leads of an experiment that are scored together, by label: periods, or the longest; none if not judged."""
         experiment = self.experiments[name]
@@ -206,6 +212,8 @@ def read_run(name: str) -> Run:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'run'}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{path.relative_to(DATA.parent)}: {faults}. See ai4land.runs for the keys.") from None
+    if run.window:
+        check_bounds(run.window, f"run {name}")
     for region in run.regions:
         region_bounds(region)
     return run

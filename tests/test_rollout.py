@@ -10,8 +10,8 @@ from ai4land.allocate import expected_counts
 from ai4land.experiments import step_years
 from ai4land.models import Persistence
 from ai4land.models.base import Whole
-from ai4land.rollout import CONFIDENCE_SCALE, member_weights, own_maps, roll
-from ai4land.runs import Experiment
+from ai4land.rollout import CONFIDENCE_SCALE, own_maps, roll
+from ai4land.runs import Experiment, read_run
 from ai4land.samples.states import Luh2
 
 FORWARD = Experiment(start=1995, test=(1996, 2005), trained_as="forecast", stepwise=True)
@@ -148,11 +148,13 @@ def test_without_allocation_a_map_is_the_most_probable_one(changing_cube, tmp_pa
     assert own.attrs["model"] == "drift" and own["land_use"].shape == (10, 50, 100)
 
 
-def test_members_take_turns_with_the_models_of_the_folds(tmp_path):
-    trained = FORWARD.model_copy(update={"folds": 3})
-    names = [member_weights(tmp_path, FORWARD, trained, m).name for m in range(4)]
+def test_members_take_turns_with_the_models_of_the_folds():
+    run = read_run("tiny")
+    assert [run.model_of("rollout_forward", m) for m in range(2)] == ["forecast", "forecast"]
+    folded = run.experiments["forecast"].model_copy(update={"folds": 3})
+    run = run.model_copy(update={"experiments": run.experiments | {"forecast": folded}})
+    names = [run.model_of("rollout_forward", m) for m in range(4)]
     assert names == ["forecast-fold0", "forecast-fold1", "forecast-fold2", "forecast-fold0"]
-    assert member_weights(tmp_path, FORWARD, FORWARD, 1).name == "forecast"
 
 
 def test_a_year_outside_luh2_is_refused_before_anything_is_made(changing_cube, tmp_path, weights):

@@ -16,6 +16,7 @@ from ai4land.samples import (
     learnable,
     make_split,
     refine_step,
+    spatial_folds,
 )
 from ai4land.train import Schedule
 
@@ -231,3 +232,19 @@ def test_a_region_and_the_whole_run_hold_out_the_same_blocks():
     held = held_out(whole, year, 3)
     np.testing.assert_array_equal(held_out(part, year, 3), held[rows, cols])
     assert 0.15 < held.mean() < 0.35 and (held_out(whole, year, 4) != held).any()
+
+
+def test_folds_of_a_split_by_years_learn_from_no_label_of_their_blocks_in_any_year(changing_cube):
+    both = Experiment(
+        start=1995, test=(1996, 2000), train=(1980, 1990), validation=(1991, 1995), folds=3, fold_cells=25
+    )
+    folds = spatial_folds(changing_cube, both, 1)
+    seen = np.zeros(folds.shape, int)
+    for fold in range(3):
+        split = make_split("e", both, changing_cube, fold, 1)
+        assert split.title == f"e-fold{fold}" and {c.year for c in split.train} == set(range(1980, 1991))
+        for case in (*split.train, *split.validation):
+            assert not (learnable(changing_cube, case) & (folds == fold)).any()
+        assert all((c.where == (folds == fold)).all() for c in split.test)
+        seen += split.test[0].where
+    assert (seen == 1).all(), "every cell is judged once"

@@ -8,7 +8,7 @@ from ai4land.evaluate import count_calibration, count_maps, counts_with_keys, ke
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.predict.rules import Predictions
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, deal_folds, held_out, masked
+from ai4land.samples import RegionCube, held_out, masked, spatial_folds
 
 LASTING_YEARS = 5  # a change lasts that is still there in each of so many maps
 _CERTAIN = {"persistence", "kernel_density", "landscaler"}  # models that give no probabilities
@@ -37,8 +37,7 @@ def judged_parts(cube: RegionCube, experiment: Experiment, seed: int) -> dict[st
     """
     everywhere = np.ones(cube.grid.shape, bool)
     if experiment.folds:
-        valid = cube.map(experiment.start) != NO_DATA
-        dealt = deal_folds(valid, experiment.fold_cells, experiment.folds, seed)
+        dealt = spatial_folds(cube, experiment, seed)
         return {str(k): dealt == k for k in range(experiment.folds)}
     if experiment.mask_ratio:
         hidden = masked(cube, experiment, seed)

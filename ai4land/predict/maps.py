@@ -90,9 +90,9 @@ def predict_experiment(
 
 
 def _kept(model: Model, folder: Path, read: bool) -> Model:
-    """A fitted model, saved; or the one that was."""
+    """A fitted model, saved; or the one that was, of the first fold where there are folds."""
     if read:
-        return model.load(folder)
+        return model.load(folder if folder.exists() else folder.with_name(f"{folder.name}-fold0"))
     model.save(folder)
     return model
 

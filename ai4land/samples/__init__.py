@@ -15,6 +15,7 @@ from ai4land.samples.splits import (
     held_out,
     make_split,
     masked,
+    spatial_folds,
 )  # fmt: skip
 from ai4land.samples.states import Luh2
 from ai4land.samples.tables import class_densities, feature_matrix, feature_table, kernel_density, transition_counts
@@ -23,5 +24,5 @@ __all__ = [
     "PATCH_CELLS", "RADII", "Batch", "Case", "Luh2", "RegionCube", "Split", "case_batch",
     "class_densities", "coarse_pair", "cut_batch", "data_digest", "deal_folds", "feature_matrix", "feature_table",
     "first_case", "held_out", "hide_patches", "kernel_density", "learnable", "make_batch", "make_split", "masked",
-    "read_region", "refine_step", "transition_counts",
+    "read_region", "refine_step", "spatial_folds", "transition_counts",
 ]  # fmt: skip

@@ -66,8 +66,7 @@ def _dilated(mask: np.ndarray, cells: int) -> np.ndarray:
 
 
 def _spatial_split(name: str, experiment: Experiment, cube: RegionCube, fold: int, seed: int) -> Split:
-    prior = cube.map(experiment.start)
-    folds = deal_folds(prior != NO_DATA, experiment.fold_cells, experiment.folds, seed)
+    folds = spatial_folds(cube, experiment, seed)
     here = folds == fold
     test_hidden = _dilated(here, BUFFER)
 
@@ -101,9 +100,13 @@ def _year_cases(
     ]  # fmt: skip
 
 
-def _test_cases(cube: RegionCube, experiment: Experiment, hidden: np.ndarray | None = None) -> list[Case]:
+def _test_cases(
+    cube: RegionCube, experiment: Experiment, hidden: np.ndarray | None = None, where: np.ndarray | None = None
+) -> list[Case]:
     start, known = experiment.start, _known(cube, experiment)
-    return [Case(start, y, None, hidden, earlier_years(start, y, experiment.priors, known)) for y in experiment.targets]
+    return [
+        Case(start, y, where, hidden, earlier_years(start, y, experiment.priors, known)) for y in experiment.targets
+    ]
 
 
 def first_case(cube: RegionCube, experiment: Experiment) -> Case:
@@ -111,22 +114,38 @@ def first_case(cube: RegionCube, experiment: Experiment) -> Case:
     return _test_cases(cube, experiment)[0]
 
 
-def held_out(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
-    """Cells of the spatial blocks that a split by years holds out in every year, (y, x) bool."""
-    grid, cells = cube.grid, experiment.fold_cells
-    if not experiment.held_blocks:
-        return np.zeros(grid.shape, bool)
-    # Counted from 90 N and 180 W, so that a region and the whole run hold out the same blocks.
+def _drawn_blocks(cube: RegionCube, cells: int, seed: int) -> np.ndarray:
+    """A number in [0, 1) of each block of cells, counted from 90 N and 180 W: a region and the whole run agree."""
+    grid = cube.grid
     row, col = (
         (round(first / size) + np.arange(n)) // cells
         for first, size, n in ((90 - grid.north, grid.dlat, grid.rows), (grid.west + 180, grid.dlon, grid.cols))
     )
-    return hash_unit(seed, row[:, None], col[None, :]) < 1 / experiment.held_blocks
+    return hash_unit(seed, row[:, None], col[None, :])
 
 
-def _year_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) -> Split:
+def held_out(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+    """Cells of the spatial blocks that a split by years holds out in every year, (y, x) bool."""
+    if not experiment.held_blocks:
+        return np.zeros(cube.grid.shape, bool)
+    return _drawn_blocks(cube, experiment.fold_cells, seed) < 1 / experiment.held_blocks
+
+
+def spatial_folds(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+    """Spatial fold of each cell, (y, x) int; -1 where there is none. In a split by years too, drawn block by block."""
+    valid = cube.map(experiment.start) != NO_DATA
+    if experiment.train is None:
+        return deal_folds(valid, experiment.fold_cells, experiment.folds, seed)
+    drawn = _drawn_blocks(cube, experiment.fold_cells, seed + 1)
+    return np.where(valid, (drawn * experiment.folds).astype(int), -1)
+
+
+def _year_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | None, seed: int) -> Split:
     assert experiment.train and experiment.validation
     where = ~held_out(cube, experiment, seed) if experiment.held_blocks else None
+    here = None if fold is None else spatial_folds(cube, experiment, seed) == fold
+    if here is not None:
+        where = ~here if where is None else where & ~here
     train = range(experiment.train[0], experiment.train[1] + 1)
     held = range(experiment.validation[0], experiment.validation[1] + 1)
     both = range(min(train[0], held[0]), max(train[-1], held[-1]) + 1)
@@ -136,7 +155,7 @@ def _year_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) 
     priors = experiment.priors
     asked = [c for c in _year_cases(both, held, longest, where, priors) if (c.year > c.prior_year) == forward]
     learned = _year_cases(train, train, longest, where, priors)
-    return Split(name, experiment.coarse_cells, None, learned, asked, _test_cases(cube, experiment),
+    return Split(name, experiment.coarse_cells, fold, learned, asked, _test_cases(cube, experiment, where=here),
                  statics=experiment.statics, coarse=experiment.coarse)  # fmt: skip
 
 
@@ -164,7 +183,7 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
     experiment : Experiment
     cube : RegionCube
     fold : int, optional
-        Which spatial fold is held out; None for a split by years.
+        Which spatial fold is held out; None where there are none.
     seed : int
 
     Returns
@@ -173,8 +192,8 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
     """
     if experiment.trained_as is not None:
         return _borrowed_split(name, experiment, cube, seed)
-    if fold is None:
-        return _year_split(name, experiment, cube, seed)
+    if fold is None or experiment.train is not None:
+        return _year_split(name, experiment, cube, fold, seed)
     return _spatial_split(name, experiment, cube, fold, seed)
 
 

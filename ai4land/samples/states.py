@@ -43,7 +43,7 @@ def read_luh2(
 ) -> Luh2:
     """LUH2 of the coarse cells of a region: its history, gone on with by a scenario after the history's last year.
 
-    Some ``years`` of it, or all.
+    All years, or those of ``years`` that it has.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def read_luh2(
             )
         parts[1] = parts[1].sel(time=slice(last + 1, None))
     stored = xr.concat(parts, "time")
-    stored = stored.load() if years is None else stored.sel(time=list(years)).load()
+    stored = (stored if years is None else stored.isel(time=stored["time"].isin(years))).load()
     fields = {str(n): stored.sel(state=n, drop=True) for n in stored["state"].to_numpy()}
     return Luh2(
         [int(y) for y in stored["time"]], list(fields), stored.to_numpy(), whole_cell_fractions(xr.Dataset(fields))
