@@ -65,10 +65,22 @@ def refine(
         ]
         return _at(values, *(p.clamp(0, n - 1) for p, n in zip(places, sizes, strict=True))).movedim(-1, 1)
     rows, cols = (_between(start[:, i], shape[i], cells, sizes[i]) for i in range(2))
-    both = torch.cat([values, have.movedim(1, -1).to(values.dtype)], -1)
-    total = torch.zeros(1, device=values.device)
-    for row, down in ((rows[0], 1 - rows[2]), (rows[1], rows[2])):
-        for col, right in ((cols[0], 1 - cols[2]), (cols[1], cols[2])):
-            total = total + (down[:, :, None] * right[:, None, :])[..., None] * _at(both, row, col)
-    fine, weight = total.chunk(2, -1)
+    weight = have.movedim(1, -1).to(values.dtype)
+    weight = weight[..., :1] if bool((have == have[:, :1]).all()) else weight
+    fine = _mixed(torch.cat([values, weight], -1), rows, cols)
+    fine, weight = fine[..., : values.shape[-1]], fine[..., values.shape[-1] :]
+    # A weight of 1 but for its last bits is 1: a cell without gaps around is the same beside them and far from them.
+    weight = torch.where(weight > 1 - 1e-5, 1.0, weight)
     return torch.where(weight > 1e-6, fine / weight.clamp(min=1e-6), 0.0).movedim(-1, 1)
+
+
+def _mixed(values: torch.Tensor, rows: tuple[torch.Tensor, ...], cols: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Values (batch, Y, X, channel) between their rows, then between their columns: (batch, y, x, channel)."""
+    for axis, (before, after, share) in ((1, rows), (2, cols)):
+        share = share.reshape(share.shape[0], *((-1, 1, 1) if axis == 1 else (1, -1, 1)))
+        first, second = (
+            torch.stack([one.index_select(axis - 1, k) for one, k in zip(values, places, strict=True)])
+            for places in (before, after)
+        )
+        values = torch.lerp(first, second, share)
+    return values

@@ -29,9 +29,9 @@ from ai4land.runs import Experiment
 from ai4land.samples import RegionCube, first_case, make_batch
 
 PROBABILITY_SCALE = 255  # stored probability of 1
-CONFIDENCE_SCALE = 65535  # the same, finer: a year takes off a few parts in a thousand
+_CARRIED_SCALE = 65535  # the same, finer, for what the next year goes on with: a year takes off parts in a thousand
 _CHUNK = 512
-_BYTES_A_CELL = 0.3  # of a year, compressed: maps, confidence, probabilities in the bands
+_BYTES_A_CELL = 1.0  # of a year, compressed: room that is asked for, about twice what the demo takes
 
 
 def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
     classes, chunk = class_codes(legend).size, (min(rows, _CHUNK), min(cols, _CHUNK))
     fields: dict[str, Any] = {
         "land_use": ((), "uint8", NO_DATA, {"long_name": "land use", **flag_attributes(legend)}),
-        "confidence": ((), "uint16", 0, {"long_name": "chance that the class is right", "scale": CONFIDENCE_SCALE}),
+        "confidence": ((), "uint8", 0, {"long_name": "chance that the class is right", "scale": PROBABILITY_SCALE}),
         "probability": ((classes,), "uint8", 0, {"scale": PROBABILITY_SCALE, "comment": "in the bands only"}),
     }  # fmt: skip
     for name, (more, dtype, fill, attrs) in fields.items():
@@ -59,6 +59,11 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
             name, shape=(len(years), *more, rows, cols), chunks=(1, *more, *chunk), dtype=dtype, fill_value=fill,
             dimension_names=dims, attributes=attrs,
         )  # fmt: skip
+    root.create_array(
+        "carried", shape=(2, rows, cols), chunks=(1, *chunk), dtype="uint16", fill_value=0,
+        dimension_names=("parity", "lat", "lon"),
+        attributes={"long_name": "confidence of the last two years, exactly", "scale": _CARRIED_SCALE},
+    )  # fmt: skip
     root.create_array("done", shape=(len(years),), chunks=(1,), dtype="uint8", fill_value=0, dimension_names=("time",))
     for name, values in (("time", np.array(years, np.int16)), ("lat", cube.grid.lat), ("lon", cube.grid.lon)):
         root.create_array(name, data=values, dimension_names=(name,))
@@ -93,7 +98,7 @@ def _carried(before: np.ndarray, labels: np.ndarray, p: np.ndarray) -> np.ndarra
     """
     own = np.take_along_axis(p, np.where(labels == NO_DATA, 0, labels)[None].astype(np.intp), 0)[0]
     chance = before * own + (1 - before) * (1 - own)
-    return np.where(labels == NO_DATA, 0, np.rint(chance * CONFIDENCE_SCALE)).astype(np.uint16)
+    return np.where(labels == NO_DATA, 0, np.rint(chance * _CARRIED_SCALE)).astype(np.uint16)
 
 
 def roll(
@@ -123,7 +128,7 @@ def roll(
     Returns
     -------
     xarray.Dataset
-        ``land_use`` (time, lat, lon) uint8; ``confidence`` (time, lat, lon) uint16 in 1/65535, the chance that the
+        ``land_use`` (time, lat, lon) uint8; ``confidence`` (time, lat, lon) uint8 in 1/255, the chance that the
         class is right, carried on from the start map; ``probability`` (time, cover_class, lat, lon) uint8 in 1/255,
         0 outside the bands; lazy.
 
@@ -141,19 +146,20 @@ def roll(
     store = _create(path, _about(cube, name, experiment, weights, member), cube, years)
     done, year = store["done"][:], experiment.start
     maps = [cube.map(y) for y in (year, *first_case(cube, experiment).earlier)]
-    chance = np.ones(cube.grid.shape, np.float32)
+    carried = np.full(cube.grid.shape, _CARRIED_SCALE, np.uint16)
     title = f"{name}, member {member}: {model.name}"
     bar = tqdm(total=len(years), desc=title, unit="year", mininterval=5)
     with bar, room_on_disk(path.parent, f"{cube.region}, {title}"):
         for number, following in enumerate(years):
             if done[number]:
                 labels = store["land_use"][number]
-                kept = store["confidence"][number]
+                if number + 1 == done.sum():
+                    carried = store["carried"][number % 2]
             else:
                 labels, p = _step(model, cube, experiment, maps, (year, following), member or None)
-                kept = _carried(chance, labels, p)
-                _keep(store, number, labels, kept, None if member else np.where(bands, p, 0))
-            year, maps, chance = following, [labels, *maps[:-1]], kept.astype(np.float32) / CONFIDENCE_SCALE
+                carried = _carried(carried.astype(np.float32) / _CARRIED_SCALE, labels, p)
+                _keep(store, number, labels, carried, None if member else np.where(bands, p, 0))
+            year, maps = following, [labels, *maps[:-1]]
             bar.update()
     return open_rollout(path)
 
@@ -163,11 +169,11 @@ def open_rollout(path: Path) -> xr.Dataset:
     return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks={})
 
 
-def _keep(
-    store: dict[str, Any], number: int, labels: np.ndarray, confidence: np.ndarray, p: np.ndarray | None
-) -> None:  # fmt: skip
+def _keep(store: dict[str, Any], number: int, labels: np.ndarray, carried: np.ndarray, p: np.ndarray | None) -> None:
+    """Write one year; ``carried`` into the place of the year before the last, so that a killed write harms nothing."""
     store["land_use"][number] = labels
-    store["confidence"][number] = confidence
+    store["confidence"][number] = np.rint(carried * (PROBABILITY_SCALE / _CARRIED_SCALE)).astype(np.uint8)
+    store["carried"][number % 2] = carried
     if p is not None:
         store["probability"][number] = np.rint(p * PROBABILITY_SCALE).astype(np.uint8)
     store["done"][number] = 1
@@ -188,6 +194,6 @@ def own_maps(
 ) -> xr.Dataset:
     """Rolled maps of the region's own cells in the judged years, in the form that `ai4land.predict` counts."""
     chosen = rolled[["land_use", "confidence"]].isel(lat=inside[0], lon=inside[1]).sel(time=experiment.targets).load()
-    chosen["confidence"] = chosen["confidence"].astype(np.float32) / CONFIDENCE_SCALE
+    chosen["confidence"] = chosen["confidence"].astype(np.float32) / PROBABILITY_SCALE
     made = f"{model.name}+allocation" if experiment.allocation else model.name
     return chosen.assign_attrs(model=made, member=f"draw_{member}" if member else "all")

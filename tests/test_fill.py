@@ -70,7 +70,7 @@ def write_rollout(path, tile, layout, labels, years, about, member):
     bands = stitch.tile_bands(tile) & (member == 0)
     fields = {
         "land_use": (("time", "lat", "lon"), labels),
-        "confidence": (("time", "lat", "lon"), rng.integers(40000, 65536, labels.shape).astype(np.uint16)),
+        "confidence": (("time", "lat", "lon"), rng.integers(150, 256, labels.shape).astype(np.uint8)),
         "probability": (("time", "cover_class", "lat", "lon"), np.where(bands, np.rint(p * 255), 0).astype(np.uint8)),
         "done": (("time",), np.ones(len(years), np.uint8)),
         "time": (("time",), np.array(years, np.int16)),
@@ -226,7 +226,7 @@ def test_confidence_is_the_members_mean_chance_of_the_product_s_class(made, stor
     labels = product.open_product(store)["land_use"].sel(time=1983).to_numpy()[:, :75]
     for member in "01":
         one = zarr.open_group(folder / member)
-        chance = one["confidence"][1][:, :75] / 65535
+        chance = one["confidence"][1][:, :75] / 255
         chances.append(np.where(one["land_use"][1][:, :75] == labels, chance, (1 - chance) / 5))
     got = product.open_product(store)["confidence"].sel(time=1983).to_numpy()[:, :75]
     assert np.abs(got - 100 * np.mean(chances, axis=0)).max() <= 0.501

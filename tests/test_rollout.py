@@ -10,7 +10,7 @@ from ai4land.allocate import expected_counts
 from ai4land.experiments import step_years
 from ai4land.models import Persistence
 from ai4land.models.base import Whole
-from ai4land.rollout import CONFIDENCE_SCALE, own_maps, roll
+from ai4land.rollout import PROBABILITY_SCALE, own_maps, roll
 from ai4land.runs import Experiment, read_run
 from ai4land.samples.states import Luh2
 
@@ -136,8 +136,8 @@ def test_the_chance_of_being_right_is_carried_from_year_to_year(changing_cube, t
     maps = start_roll(Unsure(), changing_cube, BACKWARD, tmp_path / "r.zarr", weights)
     still = (maps["land_use"].to_numpy() == 4).all(0) & (changing_cube.map(1990) == 4)
     assert still.sum() > 1000
-    got = maps["confidence"].to_numpy()[:3, still] / CONFIDENCE_SCALE
-    np.testing.assert_allclose(got, np.array([[0.9], [0.82], [0.756]]) * np.ones((1, still.sum())), atol=1e-4)
+    got = maps["confidence"].to_numpy()[:3, still] / PROBABILITY_SCALE
+    np.testing.assert_allclose(got, np.array([[0.9], [0.82], [0.756]]) * np.ones((1, still.sum())), atol=1 / 510)
 
 
 def test_without_allocation_a_map_is_the_most_probable_one(changing_cube, tmp_path, weights):

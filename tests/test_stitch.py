@@ -40,7 +40,7 @@ def rolled(tile, labels, probability, chance=0.5):
     own = labels[tile.wide]
     fields = {
         "land_use": (("time", "lat", "lon"), own[None]),
-        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), round(chance * 65535), np.uint16)),
+        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), round(chance * 255), np.uint8)),
         "probability": (("time", "cover_class", "lat", "lon"), p[None]),
     }
     return xr.Dataset(fields, {"time": [2000]})
@@ -223,7 +223,7 @@ def test_a_window_at_a_time_gives_the_same_map_as_the_region_at_once_and_the_cha
     ones, twos = np.full(grid.shape, 2, np.uint8), np.full(grid.shape, 4, np.uint8)
     ones[::2], twos[::2] = 4, 2  # the same areas, the other way round
     p = np.full((8, *grid.shape), 0.125)
-    made = {"r0c0": rolled(tiles["r0c0"], ones, p, 0.9), "r0c1": rolled(tiles["r0c1"], twos, p, 0.6)}
+    made = {"r0c0": rolled(tiles["r0c0"], ones, p, 0.8), "r0c1": rolled(tiles["r0c1"], twos, p, 0.6)}
     labels, chance = stitch.stitch_window(tiles, made, "r0c0", 2000, tiles["r0c0"].own, POOLS)
     for part in ((slice(0, 50), slice(0, 50)), (slice(50, 100), slice(50, 100)), (slice(0, 50), slice(75, 100))):
         again = stitch.stitch_window(tiles, made, "r0c0", 2000, part, POOLS)
@@ -231,9 +231,9 @@ def test_a_window_at_a_time_gives_the_same_map_as_the_region_at_once_and_the_cha
         np.testing.assert_array_equal(again[1], chance[part])
     # A neighbour that gives another class leaves each of the five others a fifth of its doubt.
     np.testing.assert_array_equal(labels, ones[:, :100])
-    np.testing.assert_allclose(chance[:, :75], 0.9, atol=1e-4)
+    np.testing.assert_allclose(chance[:, :75], 0.8, atol=1e-4)
     west = stitch.tile_weights(tiles["r0c0"], tiles["r0c0"].own)[:, 99]
-    np.testing.assert_allclose(chance[:, 99], west * 0.9 + (1 - west) * 0.4 / 5, atol=1e-4)
+    np.testing.assert_allclose(chance[:, 99], west * 0.8 + (1 - west) * 0.4 / 5, atol=1e-4)
     joined = stitch.join_regions(tiles, made, 2000, whole(grid))
     np.testing.assert_array_equal(joined, np.concatenate([ones[:, :100], twos[:, 100:]], 1))
 

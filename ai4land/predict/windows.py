@@ -53,22 +53,23 @@ def _filled(cells: np.ndarray, core: Part) -> Part | None:
 
 
 def _around(part: slice, reach: int, first: int, length: int) -> slice:
-    """Part of an axis with its reach, on the lattice; up to 15 cells before the axis's first where that is off it."""
+    """Part of an axis with its reach, on the lattice; up to 15 cells beyond the axis's ends where these are off it."""
     start = max((first + part.start - reach) // LATTICE, first // LATTICE) * LATTICE - first
-    stop = -(-(first + part.stop + reach) // LATTICE) * LATTICE - first
-    return slice(start, min(stop, length))
+    stop = min(-(-(first + part.stop + reach) // LATTICE), -(-(first + length) // LATTICE)) * LATTICE - first
+    return slice(start, stop)
 
 
 def _cut(batch: Batch, window: Part) -> Batch:
-    """A window of a batch; cells before the batch's first have no data."""
-    rows, cols = (slice(max(part.start, 0), part.stop) for part in window)
+    """A window of a batch; cells beyond the batch's ends have no data."""
+    size = batch.prior.shape[1:]
+    rows, cols = (slice(max(part.start, 0), min(part.stop, n)) for part, n in zip(window, size, strict=True))
     inside = cut_batch(batch, rows.start, cols.start, (rows.stop - rows.start, cols.stop - cols.start))
-    before = [(part.start - whole.start, 0) for part, whole in zip((rows, cols), window, strict=True)]
-    if before == [(0, 0), (0, 0)]:
+    more = [(p.start - w.start, w.stop - p.stop) for p, w in zip((rows, cols), window, strict=True)]
+    if not any(map(any, more)):
         return inside
 
     def wider(field: np.ndarray, fill: int) -> np.ndarray:
-        return np.pad(field, [(0, 0)] * (field.ndim - 2) + before, constant_values=fill)
+        return np.pad(field, [(0, 0)] * (field.ndim - 2) + more, constant_values=fill)
 
     return replace(
         inside, prior=wider(inside.prior, NO_DATA), valid=wider(inside.valid, 0),

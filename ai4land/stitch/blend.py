@@ -16,7 +16,7 @@ from ai4land.grid import COARSE_CELLS, block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.stitch.tiles import Tile, Window, band_windows, common_part, shift, tile_weights
 
-CONFIDENCE_SCALE = 65535  # stored chance of 1
+CONFIDENCE_SCALE = 255  # stored chance of 1
 _PROBABILITY_SCALE = 255
 # Half of a say goes to the class that a region gave: a year is stitched without the year before, and the class knows
 # the region's past. By the probabilities alone more cells would change, and change back, than any region has changed.
