@@ -49,6 +49,7 @@ py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml 2>/dev/null | tr ',' ' ')
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
 STEPWISE := $(shell grep -l 'stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
+THREADS := $(or $(shell sed -n 's/^threads: *//p' $(SETTINGS)/run.yml 2>/dev/null),1)
 # Where all regions share one network, it is trained before them.
 SHARED := $(if $(shell grep '^weights: *shared' $(SETTINGS)/run.yml 2>/dev/null),$(OUT)/shared/costs-unet.csv)
 # Regions that the halo of a region may reach: those within 2 degrees of it.
@@ -70,9 +71,9 @@ $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources 
 	$(call execute,-r raw $(abspath $(RAW)))
 $(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/shared/costs-unet.csv: $(call steps,02-regrid) $(BASE) $(call py,cube refine samples devices train models fit) $(call knobs,03-train-unet) | $(READY)
+$(OUT)/shared/costs-unet.csv: notebooks/03-train-unet.ipynb $(call steps,02-regrid) $(BASE) $(call py,cube refine samples allocate devices train models fit) $(call knobs,03-train-unet) | $(READY)
 	@mkdir -p $(@D) && echo "shared network: training on all regions; log $(@D)/fit.log"
-	@PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.fit $(RUN) shared 2>&1 | tee $(@D)/fit.log
+	@PATH="$(BIN):$$PATH" OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m ai4land.fit $(RUN) shared 2>&1 | tee -a $(@D)/fit.log
 $(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(SHARED) $(BASE) $(call py,cube evaluate refine samples allocate devices train models predict) $(call knobs,03-train-unet) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
 $(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(READY)
@@ -80,13 +81,13 @@ $(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid
 .SECONDEXPANSION:
 $(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube evaluate refine samples allocate models predict rollout stitch) $(call knobs,06-reconstruct) | $(READY)
 	$(call execute,-r region $*)
-$(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate stitch product) $(call knobs,07-stitch) | $(READY)
+$(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate models predict rollout stitch product) $(call knobs,07-stitch) | $(READY)
 	$(call execute)
 $(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(BASE) $(call py,evaluate plot) data/claims.csv $(call knobs,05-evaluate) | $(READY)
 	$(call execute)
 $(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube product) data/product_readme.md $(call knobs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
-$(OUT)/13-examine-rollouts.ipynb: notebooks/13-examine-rollouts.ipynb $(OUT)/05-evaluate.ipynb $(OUT)/07-stitch.ipynb $(BASE) $(call py,evaluate plot) $(call knobs,13-examine-rollouts) | $(READY)
+$(OUT)/13-examine-rollouts.ipynb: notebooks/13-examine-rollouts.ipynb $(OUT)/05-evaluate.ipynb $(OUT)/07-stitch.ipynb $(BASE) $(call py,cube evaluate plot) $(call knobs,13-examine-rollouts) | $(READY)
 	$(call execute)
 
 # --- the rest ----------------------------------------------------------------------------------------

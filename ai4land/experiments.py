@@ -109,6 +109,8 @@ class Experiment(BaseModel):
             raise ValueError(f"no test year of {self.test} is {self.leads} years from start {self.start}")
         if self.coarse == "luh2" and self.coarse_cells != (COARSE_CELLS,):
             raise ValueError(f"LUH2 has cells of {COARSE_CELLS}; coarse_cells {self.coarse_cells} need coarse: perfect")
+        if self.hide_prior and self.train:
+            raise ValueError("hide_prior is of spatial folds without train years; leave one of them out")
         if self.folds == 1:
             raise ValueError("one fold leaves nothing to train on; give two at least")
         if any(cells % COARSE_CELLS for cells in self.coarse_cells):

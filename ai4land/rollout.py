@@ -48,6 +48,7 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
     root = zarr.open_group(path, mode="w", zarr_format=3)
     legend = read_legend("land_use")
     classes, chunk = class_codes(legend).size, (min(rows, _CHUNK), min(cols, _CHUNK))
+    frame = tuple(-(-n // c) * c for n, c in zip((rows, cols), chunk, strict=True))  # a year is one file
     fields: dict[str, Any] = {
         "land_use": ((), "uint8", NO_DATA, {"long_name": "land use", **flag_attributes(legend)}),
         "confidence": ((), "uint8", 0, {"long_name": "chance that the class is right", "scale": PROBABILITY_SCALE}),
@@ -56,11 +57,11 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
     for name, (more, dtype, fill, attrs) in fields.items():
         dims = ("time", *(("cover_class",) if more else ()), "lat", "lon")
         root.create_array(
-            name, shape=(len(years), *more, rows, cols), chunks=(1, *more, *chunk), dtype=dtype, fill_value=fill,
-            dimension_names=dims, attributes=attrs,
+            name, shape=(len(years), *more, rows, cols), chunks=(1, *more, *chunk), shards=(1, *more, *frame),
+            dtype=dtype, fill_value=fill, dimension_names=dims, attributes=attrs,
         )  # fmt: skip
     root.create_array(
-        "carried", shape=(2, rows, cols), chunks=(1, *chunk), dtype="uint16", fill_value=0,
+        "carried", shape=(2, rows, cols), chunks=(1, *chunk), shards=(1, *frame), dtype="uint16", fill_value=0,
         dimension_names=("parity", "lat", "lon"),
         attributes={"long_name": "confidence of the last two years, exactly", "scale": _CARRIED_SCALE},
     )  # fmt: skip
@@ -103,7 +104,7 @@ def _carried(before: np.ndarray, labels: np.ndarray, p: np.ndarray) -> np.ndarra
 
 def roll(
     model: Model, cube: RegionCube, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path,
-    member: int = 0,
+    member: int = 0, seed: int = 1,
 ) -> xr.Dataset:  # fmt: skip
     """Step a model from the map of ``experiment.start`` through its test years, keeping each year on disk.
 
@@ -123,7 +124,9 @@ def roll(
     weights : pathlib.Path
         Folder of the model's weights: a store made with others is made anew.
     member : int
-        0 takes the most probable changes; others draw them, each the same in every region.
+        0 takes the most probable changes; others draw them.
+    seed : int
+        Of the draws, with the member: the same in every region and year, so for all scenarios and directions.
 
     Returns
     -------
@@ -143,11 +146,11 @@ def roll(
     if experiment.coarse == "luh2" and cube.luh2:
         for year in (experiment.start, years[-1]):
             cube.luh2.index(year)
-    store = _create(path, _about(cube, name, experiment, weights, member), cube, years)
+    maps = [cube.map(y) for y in (experiment.start, *first_case(cube, experiment).earlier)]
+    store = _create(path, _about(cube, f"{name} {member} {seed}", experiment, weights, maps), cube, years)
     done, year = store["done"][:], experiment.start
-    maps = [cube.map(y) for y in (year, *first_case(cube, experiment).earlier)]
     carried = np.full(cube.grid.shape, _CARRIED_SCALE, np.uint16)
-    title = f"{name}, member {member}: {model.name}"
+    title, draw = f"{name}, member {member}: {model.name}", 1000 * seed + member if member else None
     bar = tqdm(total=len(years), desc=title, unit="year", mininterval=5)
     with bar, room_on_disk(path.parent, f"{cube.region}, {title}"):
         for number, following in enumerate(years):
@@ -156,7 +159,7 @@ def roll(
                 if number + 1 == done.sum():
                     carried = store["carried"][number % 2]
             else:
-                labels, p = _step(model, cube, experiment, maps, (year, following), member or None)
+                labels, p = _step(model, cube, experiment, maps, (year, following), draw)
                 carried = _carried(carried.astype(np.float32) / _CARRIED_SCALE, labels, p)
                 _keep(store, number, labels, carried, None if member else np.where(bands, p, 0))
             year, maps = following, [labels, *maps[:-1]]
@@ -179,10 +182,11 @@ def _keep(store: dict[str, Any], number: int, labels: np.ndarray, carried: np.nd
     store["done"][number] = 1
 
 
-def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path, member: int) -> str:
-    """What a rollout depends on: the code, its region, years, start map, model and forcing."""
-    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment} {member}".encode())
-    digest.update(cube.map(experiment.start).tobytes())
+def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path, maps: list[np.ndarray]) -> str:
+    """What a rollout depends on: the code, its region, years, first maps, model and forcing."""
+    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment}".encode())
+    for known in maps:
+        digest.update(known.tobytes())
     digest.update(cube.luh2.states.tobytes() if cube.luh2 and experiment.coarse == "luh2" else cube.fraction.tobytes())
     for file in sorted(weights.glob("*")):
         digest.update(file.read_bytes())

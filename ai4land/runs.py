@@ -159,6 +159,17 @@ class Run(_Strict):
                     f"experiment {name}: priors {experiment.priors}, but its models were trained as "
                     f"{experiment.trained_as} with priors {trained.priors}; make them equal"
                 )
+            if self.weights == "shared" and experiment.folds and experiment.train is None:
+                raise ValueError(
+                    f"experiment {name}: spatial folds are dealt region by region, so a shared network would learn "
+                    "from what it is judged on; say weights: own, or give the folds train years too"
+                )
+            learned = {y for part in (trained.train, trained.validation) if part for y in range(part[0], part[1] + 1)}
+            if not experiment.product and learned & set(experiment.targets):
+                raise ValueError(
+                    f"experiment {name}: its models, trained as {experiment.trained_as}, learned from test years "
+                    f"{sorted(learned & set(experiment.targets))}; choose others"
+                )
             if experiment.coarse == "luh2" and self.inputs.luh2 is None:
                 raise ValueError(f"experiment {name} has coarse: luh2, but inputs name no luh2")
             if experiment.scenario and experiment.scenario not in self.inputs.scenarios:

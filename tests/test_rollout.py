@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ai4land import rollout
 from ai4land.allocate import expected_counts
 from ai4land.experiments import step_years
 from ai4land.models import Persistence
@@ -100,6 +101,29 @@ def test_killed_and_resumed_it_has_the_same_bytes(changing_cube, tmp_path, weigh
     start_roll(again, changing_cube, FORWARD, path, weights)
     assert again.calls == 4 + 7, "three whole years must be kept, seven made"
     assert content(path) == content(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize("member", [0, 1])
+@pytest.mark.parametrize("year", [3, 4])
+def test_killed_between_two_writes_of_a_year_it_has_the_same_bytes(
+    changing_cube, tmp_path, weights, monkeypatch, member, year
+):
+    """A year that is written but for its mark is made again, from the exact chance of the year before."""
+    start_roll(Drift(), changing_cube, FORWARD, tmp_path / "whole.zarr", weights, member)
+    keep = rollout._keep
+
+    def dies(store, number, *fields):
+        keep(store, number, *fields)
+        if number == year:
+            store["done"][number] = 0
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(rollout, "_keep", dies)
+    with pytest.raises(KeyboardInterrupt):
+        start_roll(Drift(), changing_cube, FORWARD, tmp_path / "killed.zarr", weights, member)
+    monkeypatch.setattr(rollout, "_keep", keep)
+    start_roll(Drift(), changing_cube, FORWARD, tmp_path / "killed.zarr", weights, member)
+    assert content(tmp_path / "killed.zarr") == content(tmp_path / "whole.zarr")
 
 
 def test_a_store_of_another_model_is_made_anew(changing_cube, tmp_path, weights):

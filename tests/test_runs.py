@@ -58,6 +58,8 @@ def test_an_unknown_run_lists_the_known_ones():
         ({"start": 2003}, "lies inside the test years"),
         ({"coarse_cells": (30,)}, "multiples of 25"),
         ({"folds": 1}, "one fold leaves nothing"),
+        ({"folds": 3, "hide_prior": True}, "hide_prior is of spatial folds without train years"),
+        ({"product": True}, "product, members and allocation: false are of stepwise experiments only"),
         ({"folds": 4, "fold_cells": 50, "coarse_cells": (25, 100)}, "must hold whole coarse cells"),
     ],
 )
@@ -88,4 +90,29 @@ def test_borrowed_models_must_know_as_many_prior_maps(edited):
     experiments["masked_60"]["priors"] = 4
     edited(experiments=experiments)
     with pytest.raises(ValueError, match="experiment masked_60: priors 4, but its models were trained as forecast"):
+        read_run("tiny")
+
+
+def test_borrowed_models_that_learned_from_the_years_they_are_judged_on_are_refused(edited):
+    experiments = yaml.safe_load((DATA / "runs" / "tiny" / "run.yml").read_text())["experiments"]
+    leaking = experiments["masked_60"] | {"start": 1991, "test": [1992, 1994]}
+    edited(experiments=experiments | {"masked_60": leaking})
+    with pytest.raises(ValueError, match=r"masked_60: .* learned from test years \[1992, 1993, 1994\]"):
+        read_run("tiny")
+
+
+def test_spatial_folds_and_a_shared_network_are_refused_together(edited):
+    """Folds are dealt region by region: the network would learn from blocks that a region holds out."""
+    experiments = yaml.safe_load((DATA / "runs" / "tiny" / "run.yml").read_text())["experiments"]
+    spatial = {"start": 1999, "test": [2000, 2000], "folds": 4, "coarse": "luh2", "priors": 2}
+    edited(experiments=experiments | {"spatial": spatial})
+    with pytest.raises(ValueError, match="spatial: spatial folds are dealt region by region"):
+        read_run("tiny")
+    edited(experiments=experiments | {"spatial": spatial}, weights="own")
+    assert read_run("tiny").experiments["spatial"].folds == 4
+
+
+def test_a_product_under_a_scenario_that_the_inputs_lack_is_refused(edited):
+    edited(inputs=yaml.safe_load((DATA / "runs" / "tiny" / "run.yml").read_text())["inputs"] | {"scenarios": {}})
+    with pytest.raises(ValueError, match="to_2018_ssp126: scenario ssp126 is not among the inputs' "):
         read_run("tiny")

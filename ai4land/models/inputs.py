@@ -75,7 +75,7 @@ class Encoding:
         parts = [_looked_up(classes, prior), hidden]
         if self.start:
             shares = [torch.as_tensor(batch.static[name], device=device).expand(size, *shape) for name in LAYERS]
-            parts.append(torch.stack(shares, -1).float() * ~hidden)
+            parts.append(torch.stack(shares, -1).float().nan_to_num() * ~hidden)
         if self.priors > 1:
             earlier = torch.as_tensor(batch.earlier, device=device)
             parts += [_looked_up(classes, earlier[:, number]) for number in range(self.priors - 1)]

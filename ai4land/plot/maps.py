@@ -81,6 +81,7 @@ def plot_map_row(maps: dict[str, xr.DataArray], legend: pd.DataFrame, source: st
     -------
     matplotlib.figure.Figure
     """
+    maps = {title: _thinned(cover) for title, cover in maps.items()}
     first = next(iter(maps.values()))
     rows, columns, height = _panel_shape(first, len(maps))
     figure = new_figure(height)
@@ -103,6 +104,12 @@ def plot_map_row(maps: dict[str, xr.DataArray], legend: pd.DataFrame, source: st
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) if len(handles) <= 7 else 4)
     add_source(figure, source, synthetic)
     return figure
+
+
+def _thinned(cover: xr.DataArray) -> xr.DataArray:
+    """Every second cell, or third.. of a map that has more cells than a page can show."""
+    step = -(-max(cover.shape) // _MOST)
+    return cover[step // 2 :: step, step // 2 :: step]
 
 
 def _map_axes(figure: FigureBase, rows: int, columns: int, number: int) -> GeoAxes:
@@ -169,6 +176,7 @@ def plot_change(
     return figure
 
 
+_MOST = 2500  # cells along a side of a map that is drawn
 _ZOOM = 160  # cells: side of the part that is drawn large
 
 

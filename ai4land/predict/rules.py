@@ -30,7 +30,7 @@ def as_wanted(
         return np.full(prior.shape, NO_DATA, np.uint8)  # the base map's areas are not known
     free = valid & where & (np.isin(prior, class_codes(read_legend("land_use"), land_only=True)) | (prior == NO_DATA))
     wanted = wanted_areas(cube, experiment, year, np.where(where, prior, NO_DATA), free)
-    matched = match_areas(probability, free, wanted.numbers, wanted.pools, wanted.cells)
+    matched = match_areas(probability, free, wanted.numbers, wanted.pools, wanted.cells, corner=cube.corner)
     return np.where(free, matched.labels, prior).astype(np.uint8)
 
 

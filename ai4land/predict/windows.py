@@ -68,12 +68,12 @@ def _cut(batch: Batch, window: Part) -> Batch:
     if not any(map(any, more)):
         return inside
 
-    def wider(field: np.ndarray, fill: int) -> np.ndarray:
+    def wider(field: np.ndarray, fill: float) -> np.ndarray:
         return np.pad(field, [(0, 0)] * (field.ndim - 2) + more, constant_values=fill)
 
     return replace(
         inside, prior=wider(inside.prior, NO_DATA), valid=wider(inside.valid, 0),
-        static={name: wider(field, 0) for name, field in inside.static.items()},
+        static={name: wider(field, np.nan) for name, field in inside.static.items()},
         earlier=None if inside.earlier is None else wider(inside.earlier, NO_DATA),
         start=batch.start + np.array([part.start for part in window]),
     )  # fmt: skip

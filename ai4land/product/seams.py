@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from ai4land.experiments import Experiment
 from ai4land.product.fields import class_pools
 from ai4land.product.rollouts import rollout_path
 from ai4land.rollout import open_rollout
@@ -13,8 +12,8 @@ from ai4land.runs import Run
 from ai4land.stitch import Tile, count_disagreement, count_seam, edge_mask, join_regions, stitch_maps
 
 
-def stitch_judged(run: Run, results: Path, tiles: dict[str, Tile]) -> dict[str, dict[str, xr.DataArray]]:
-    """Stitched maps of the judged years of every rollout that has reference maps, by experiment and region.
+def stitch_region_maps(run: Run, results: Path, tiles: dict[str, Tile], name: str, region: str) -> xr.DataArray:
+    """Stitched maps of a region's own cells in the judged years of a rollout, first member.
 
     Parameters
     ----------
@@ -23,39 +22,46 @@ def stitch_judged(run: Run, results: Path, tiles: dict[str, Tile]) -> dict[str, 
         Folder of the run's results.
     tiles : dict of str to Tile
         Of all regions.
+    name : str
+        Of the rollout's experiment.
+    region : str
 
     Returns
     -------
-    dict of str to dict
-        Maps (time, lat, lon) uint8 of each region's own cells; first members only.
+    xarray.DataArray, shape (time, lat, lon), uint8
     """
-    judged = {n: e for n, e in run.experiments.items() if e.stepwise and e.allocation and run.judged(n)}
-    made = {n: {r: open_rollout(rollout_path(results, r, n, 0)) for r in tiles} for n in judged}
-    return {n: {r: stitch_maps(tiles, made[n], r, e.targets, class_pools(e)) for r in tiles} for n, e in judged.items()}
+    made = {r: open_rollout(rollout_path(results, r, name, 0)) for r in tiles}
+    return stitch_maps(tiles, made, region, run.experiments[name].targets, class_pools(run.experiments[name]))
 
 
-def count_seams(
-    experiment: Experiment, stitched: dict[str, xr.DataArray], observed: xr.DataArray, tiles: dict[str, Tile]
-) -> pd.DataFrame:
-    """Counts of `ai4land.stitch.count_seam` in all regions; ``observed`` (time, lat, lon) is of the run's grid."""
+def count_seams(run: Run, results: Path, tiles: dict[str, Tile], observed: xr.DataArray) -> pd.DataFrame:
+    """Counts of `ai4land.stitch.count_seam` of every rollout that has reference maps, region by region.
+
+    ``observed`` (time, lat, lon) is of the run's grid, lazy. Columns experiment and region beside those counts.
+    """
     tables = []
-    for region, maps in stitched.items():
-        true = observed.isel(lat=tiles[region].own[0], lon=tiles[region].own[1])
-        start, near = true.sel(time=experiment.start).to_numpy(), edge_mask(tiles, tiles[region].own)
-        tables.append(count_seam(start, true.sel(time=experiment.targets), maps, near).assign(region=region))
+    for name, experiment in run.experiments.items():
+        if not (experiment.stepwise and experiment.allocation and run.judged(name)):
+            continue
+        for region, tile in tiles.items():
+            true = observed.isel(lat=tile.own[0], lon=tile.own[1])
+            made = stitch_region_maps(run, results, tiles, name, region)
+            start, near = true.sel(time=experiment.start).to_numpy(), edge_mask(tiles, tile.own)
+            counts = count_seam(start, true.sel(time=experiment.targets), made, near)
+            tables.append(counts.assign(experiment=name, region=region))
     return pd.concat(tables, ignore_index=True)
 
 
-def count_apart(one: xr.DataArray, stitched: dict[str, xr.DataArray], tiles: dict[str, Tile]) -> pd.DataFrame:
+def count_apart(run: Run, results: Path, tiles: dict[str, Tile], name: str, one: xr.DataArray) -> pd.DataFrame:
     """Counts of `ai4land.stitch.count_disagreement`, all regions added, and their ``share`` of the cells.
 
     ``one`` (time, lat, lon) is the same rollout made in one piece, on the run's grid.
     """
     tables = []
-    for region, maps in stitched.items():
-        rows, cols = tiles[region].own
-        alone = one.isel(lat=rows, lon=cols).sel(time=maps["time"])
-        tables.append(count_disagreement(alone, maps, edge_mask(tiles, tiles[region].own)))
+    for region, tile in tiles.items():
+        maps = stitch_region_maps(run, results, tiles, name, region)
+        alone = one.isel(lat=tile.own[0], lon=tile.own[1]).sel(time=maps["time"])
+        tables.append(count_disagreement(alone, maps, edge_mask(tiles, tile.own)))
     table = pd.concat(tables).groupby(["year", "place"], as_index=False).sum()
     return table.assign(share=table["differ"] / table["cells"])
 

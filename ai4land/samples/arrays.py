@@ -174,8 +174,8 @@ def read_region(
     )  # fmt: skip
 
 
-def coarse_pair(cube: RegionCube, prior_year: int, year: int, cells: int, source: str) -> np.ndarray:
-    """Class fractions of the prior and the target year on blocks of ``cells``, (2, class, Y, X) float32.
+def coarse_field(cube: RegionCube, year: int, cells: int, source: str) -> np.ndarray:
+    """Class fractions of one year on blocks of ``cells``, (class, Y, X) float32.
 
     Parameters
     ----------
@@ -184,9 +184,14 @@ def coarse_pair(cube: RegionCube, prior_year: int, year: int, cells: int, source
     """
     if source == "luh2":
         assert cube.luh2 is not None
-        return cube.luh2.fraction[[cube.luh2.index(prior_year), cube.luh2.index(year)]]
-    index = [cube.years.index(prior_year), cube.years.index(year)]
-    return np.stack([coarsen_fractions(cube.fraction[i], cube.area[i], cells // COARSE_CELLS)[0] for i in index])
+        return cube.luh2.fraction[cube.luh2.index(year)]
+    i = cube.years.index(year)
+    return coarsen_fractions(cube.fraction[i], cube.area[i], cells // COARSE_CELLS)[0]
+
+
+def coarse_pair(cube: RegionCube, prior_year: int, year: int, cells: int, source: str) -> np.ndarray:
+    """Class fractions of the prior and the target year, (2, class, Y, X) float32; see `coarse_field`."""
+    return np.stack([coarse_field(cube, y, cells, source) for y in (prior_year, year)])
 
 
 def luh2_states(cube: RegionCube, year: int, source: str) -> dict[str, np.ndarray]:

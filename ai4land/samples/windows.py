@@ -12,7 +12,7 @@ import torch
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import Batch, RegionCube, coarse_pair
+from ai4land.samples.arrays import Batch, RegionCube, coarse_field
 from ai4land.samples.cases import Case, Split, learnable
 from ai4land.samples.patches import Patches, draw_patches
 
@@ -183,8 +183,12 @@ class WindowSampler:
         return dict(zip(luh2.names, torch.stack(cut, 1), strict=True))
 
     def _coarse(self, window: Window, corner: tuple[int, int], cells: int) -> torch.Tensor:
-        key = window.case.prior_year, window.case.year, cells
-        return self._around(key, lambda: coarse_pair(self.cube, *key, self.split.coarse), corner, cells)
+        # By year and not by pair: there are many more pairs.
+        pair = [(year, cells) for year in (window.case.prior_year, window.case.year)]
+        made = [
+            self._around(k, lambda k=k: coarse_field(self.cube, *k, self.split.coarse), corner, cells) for k in pair
+        ]
+        return torch.stack(made)
 
     def _corner(self, window: Window, cells: int) -> tuple[int, int]:
         """First fine cell of the coarse cells around a window: one more than it touches on every side."""
