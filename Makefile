@@ -50,7 +50,7 @@ REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
 STEPWISE := $(shell grep -l 'stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
 THREADS := $(or $(shell sed -n 's/^threads: *//p' $(SETTINGS)/run.yml 2>/dev/null),1)
-# Where all regions share one network, it is trained before them.
+# Where all regions share one network, it is trained before them; the trees wait for the cubes too, so that it begins first.
 SHARED := $(if $(shell grep '^weights: *shared' $(SETTINGS)/run.yml 2>/dev/null),$(OUT)/shared/costs-unet.csv)
 # Regions that the halo of a region may reach: those within 2 degrees of it.
 near    = $(filter $(REGIONS),$(shell awk -F, 'NR == FNR {if ($$1 == "$(1)") {w = $$2; s = $$3; e = $$4; n = $$5}; next} \
@@ -76,7 +76,7 @@ $(OUT)/shared/costs-unet.csv: notebooks/03-train-unet.ipynb $(call steps,02-regr
 	@PATH="$(BIN):$$PATH" OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m ai4land.fit $(RUN) shared 2>&1 | tee -a $(@D)/fit.log
 $(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(SHARED) $(BASE) $(call py,cube evaluate refine samples allocate devices train models predict) $(call knobs,03-train-unet) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(READY)
+$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(if $(SHARED),$(call steps,02-regrid)) $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
 .SECONDEXPANSION:
 $(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube evaluate refine samples allocate models predict rollout stitch) $(call knobs,06-reconstruct) | $(READY)

@@ -103,6 +103,10 @@ class Experiment(BaseModel):
             raise ValueError("product, members and allocation: false are of stepwise experiments only")
         if self.product and not self.allocation:
             raise ValueError("a product has allocated areas; leave allocation out")
+        if self.product and self.coarse == "perfect" and min(self.coarse_cells) != COARSE_CELLS:
+            raise ValueError(
+                f"product: coarse_cells {self.coarse_cells} must begin at {COARSE_CELLS}, its areas' cells"
+            )
         if self.scenario and self.coarse != "luh2":
             raise ValueError(f"scenario {self.scenario} is LUH2's; say coarse: luh2")
         if not self.targets:

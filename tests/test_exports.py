@@ -13,11 +13,13 @@ import pystac.validation
 import pytest
 import rasterio
 import xarray as xr
+import zarr
 from compliance_checker.runner import CheckSuite
 from test_product import BACK, INPUTS, SSP126, STEP, YEARS, make_product, make_run
 
+from ai4land.grid import Grid
 from ai4land.legend import read_legend
-from ai4land.product import Years, open_product, write_cog, write_netcdf, write_readme, write_stac
+from ai4land.product import Years, open_product, report, write_cog, write_netcdf, write_readme, write_stac
 
 RUN = make_run(to_1850=BACK, ahead={**STEP, "start": 1986, "test": (1987, 1987)})
 
@@ -164,7 +166,8 @@ def test_made_up_inputs_are_not_cited_and_give_no_licence(tmp_path):
 
 def scores_of(run):
     """Scores of the judged rollout: persistence, the allocator and the network at every lead."""
-    values = {("persistence", "all"): 0.0, ("kernel_density", "deterministic"): 0.125, ("unet", "all"): 0.25}
+    values = {("persistence", "all"): 0.0, ("kernel_density", "deterministic"): 0.125,
+              ("unet+allocation", "all"): 0.25, ("unet+allocation", "draw_1"): 0.75}  # fmt: skip
     keys = {
         "experiment": "judged",
         "target": "land_use",
@@ -185,7 +188,8 @@ def whole(tmp_path_factory):
     """A run, and the folder of its whole product."""
     folder = tmp_path_factory.mktemp("results")
     judged = {**STEP, "product": False, "start": 2000, "test": (2001, 2015), "leads": (1, 15)}
-    run = make_run(judged=judged, to_1850={**BACK, "test": (1984, 1984), "members": 2}, low=SSP126)
+    free = {**judged, "allocation": False}  # scored, but not made as the product is
+    run = make_run(judged=judged, free=free, to_1850={**BACK, "test": (1984, 1984), "members": 2}, low=SSP126)
     past = Years(list(range(1985, 2021)), {1984: "to_1850"})
     make_product(folder / "land_use.zarr", run, past, (50, 50))
     make_product(folder / "land_use-ssp126.zarr", run, Years([], dict.fromkeys(range(2021, 2101), "low")), (50, 50))
@@ -204,10 +208,13 @@ def test_the_page_gives_years_scores_files_and_citations(page):
     assert "| `land_use.zarr` | 1985-2020 | 1984 | - | 37 |" in page
     assert "| `land_use-ssp126.zarr` | - | - | 2021-2100 | 80 |" in page
     assert "| judged | 15 | persistence | all | 0.1500 | 0.1500 | 0.1500 |" in page
-    assert "| judged | 1 | unet | all | 0.2600 | 0.2600 | 0.2600 |" in page
-    assert "Of 2 cases of the U-Net (`unet`): in overall accuracy it is ahead of persistence in 2," in page
+    assert "| judged | 1 | unet+allocation | all | 0.2600 | 0.2600 | 0.2600 |" in page and "| free |" not in page
+    assert "Of 2 cases (experiment and lead) of the U-Net (`unet+allocation`): in overall accuracy it is ahead" in page
+    assert "ahead of persistence in 2, in mIoU (6 land) it is ahead of persistence in 2, in figure" in page
     assert "| low | 2020 to 2100 | ssp126 | 1 |" in page
     assert "The product goes 80 years from the map that it starts from. Maps to judge it by go 15 years" in page
+    assert "A U-Net (one for each of `trained as` and region) steps from them" in page
+    assert "differ in where change falls: it holds neither" in page and "date line" not in page
     assert "| `land_use.zarr` | 1984 | 60.0 | 0.25000 | 0.25000 | 0.25000 |" in page  # as `make_product` fills it
     assert "`exports/land_use-1984.tif` | Cloud Optimized GeoTIFF" in page and "**CC-BY-SA-4.0**" in page
     assert "Hurtt et al. (2020)" in page and "https://doi.org/10.1594/PANGAEA.974335" in page
@@ -216,8 +223,9 @@ def test_the_page_gives_years_scores_files_and_citations(page):
 def test_a_network_that_is_behind_is_said_to_be(whole, monkeypatch):
     run, folder = whole
     scores = scores_of(run)
-    scores.loc[(scores["model"] == "unet") & (scores["lead"] == "15"), "value"] = 0.2  # persistence has 0.15 here,
-    scores.loc[(scores["model"] == "unet") & (scores["lead"] == "1"), "value"] = 0.005  # and 0.01 here
+    control = (scores["model"] == "unet+allocation") & (scores["member"] == "all")  # the draws stay ahead: no matter
+    scores.loc[control & (scores["lead"] == "15"), "value"] = 0.2  # persistence has 0.15 here,
+    scores.loc[control & (scores["lead"] == "1"), "value"] = 0.005  # and 0.01 here
     monkeypatch.setattr(pd, "read_csv", keep_tables(scores))
     words = "in overall accuracy it is ahead of persistence in 1, in mIoU (6 land) it is ahead of persistence in 1, in"
     assert f"{words} figure of merit it is ahead of kernel density in 0." in write_readme(folder, run).read_text()
@@ -240,6 +248,78 @@ def test_the_page_of_a_made_up_run_says_so_first(whole):
     run, folder = whole
     text = write_readme(folder, run.model_copy(update={"synthetic": True})).read_text()
     assert text.index("**SYNTHETIC DATA.**") < text.index("## How it was made")
+
+
+def test_the_page_says_which_networks_there_are_and_what_the_spread_holds(whole):
+    run, folder = whole
+    shared = write_readme(folder, run.model_copy(update={"weights": "shared"})).read_text()
+    assert "A U-Net (one for each of `trained as`, shared by all regions) steps" in shared
+    folds = run.experiments["forecast"].model_copy(update={"folds": 3})
+    folded = run.model_copy(update={"experiments": {**run.experiments, "forecast": folds}})
+    text = write_readme(folder, folded).read_text()
+    assert "(one for each of `trained as` and fold and region)" in text
+    assert "in `to_1850` take turns with the networks of the folds: it does not hold" in text  # low has one member
+
+
+def test_means_are_of_coarse_cells_with_land_weighted_by_their_area(whole, tmp_path):
+    run, _ = whole
+    made = write_page_of(run, tmp_path, (75, 25))
+    root = zarr.open_group(made / "land_use.zarr" / "coarse", mode="r+")
+    number = YEARS_OF_PAGE.all.index(1984)
+    root["land_use_fraction"][number, :, 2] = np.eye(8)[0][:, None]  # the southern coarse cell is ocean,
+    root["luh2_difference"][number, :, 2] = 0.9  # and has no say
+    root["luh2_difference"][number, :, 0] = -0.5  # the middle one keeps 0.25
+    north, south = (np.diff(np.sin(np.radians(edges)))[0] for edges in ((45.75, 46.0), (45.5, 45.75)))
+    mean = (0.5 * north + 0.25 * south) / (north + south)
+    assert f"| {mean:.5f} |" in write_readme(made, run).read_text() and f"{mean:.5f}" != "0.37500"
+
+
+YEARS_OF_PAGE = Years(list(range(1985, 2021)), {1984: "to_1850"})
+
+
+def write_page_of(run, folder, cells):
+    """Folder of a run's product of some cells, with its scores and its page."""
+    make_product(folder / "land_use.zarr", run, YEARS_OF_PAGE, cells, fill=cells[0] < 1000)
+    late = Years([], dict.fromkeys(range(2021, 2101), "low"))
+    make_product(folder / "land_use-ssp126.zarr", run, late, (25, 25), fill=False)
+    scores_of(run).to_csv(folder / "scores.csv", index=False)
+    write_readme(folder, run)
+    return folder
+
+
+def example_of(text):
+    return text.split("```python\n")[1].split("```")[0]
+
+
+def test_the_reader_s_example_runs_and_thins_large_maps(whole, page, tmp_path, monkeypatch):
+    monkeypatch.chdir(whole[1])
+    shown = []
+    monkeypatch.setattr(xr.DataArray, "plot", property(lambda field: lambda: shown.append(field)))
+    exec(example_of(page), {})
+    text = (write_page_of(whole[0], tmp_path, (2000, 2025)) / "README.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    exec(example_of(text), {})
+    assert [field.shape for field in shown] == [(1, 50, 50), (1, 100, 102)]
+    assert all(int(field["time"].dt.year[0]) == 2020 for field in shown)
+
+
+def test_only_a_product_that_goes_round_the_earth_has_a_limit_at_the_date_line(whole):
+    for west, cols, words in ((-180.0, 36000, True), (-180.0, 500, False), (179.0, 100, False)):
+        said = report._limits(whole[0], Grid(10.0, west, 0.01, 0.01, 100, cols))["date_line"]
+        assert ("across the date line" in said) == words
+
+
+def test_files_that_a_killed_call_left_behind_are_not_listed(whole):
+    run, folder = whole
+    left = [folder / "exports" / f"land_use-1984.{end}" for end in ("partial.tif", "partial.blocks.tif", "partial.nc")]
+    (folder / "exports").mkdir(exist_ok=True)
+    for path in left:
+        path.write_bytes(b"half")
+    try:
+        assert ".partial" not in write_readme(folder, run, left).read_text()
+    finally:
+        for path in left:
+            path.unlink()
 
 
 def test_without_scores_or_a_store_there_is_no_page(whole, tmp_path):

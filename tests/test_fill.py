@@ -1,6 +1,7 @@
 """A product is filled whole or not at all, and its bytes do not depend on who fills it, or in how many attempts."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,13 @@ import xarray as xr
 import zarr
 
 from ai4land import cube, product, stitch
+from ai4land.allocate import Wanted
+from ai4land.cube import layout as layout_room
 from ai4land.experiments import Experiment
 from ai4land.grid import GLOBAL
 from ai4land.legend import class_codes, read_legend
 from ai4land.product import fill
+from ai4land.product.exports import is_current
 from ai4land.runs import read_run
 from ai4land.sources.luh2 import STATES
 
@@ -50,10 +54,14 @@ def maps(layout, years, seed):
 
 
 def write_luh2(path, layout, group, years):
+    """LUH2 that turns 0.04 of every coarse cell from primary forest to annual crops in 1985, and stands still else."""
     grid = layout.grid.blocks(25)
-    rng = np.random.default_rng(len(years))
     names = np.array([*STATES, "secma", "secmb"], object)
-    share = rng.dirichlet(np.ones(len(STATES)), (len(years), *grid.shape)).transpose(0, 3, 1, 2)
+    share = 0.05 + (1 - 0.05 * len(STATES)) * np.random.default_rng(0).dirichlet(np.ones(len(STATES)), grid.shape)
+    share = np.stack([share.transpose(2, 0, 1)] * len(years))
+    early = np.array(years) < 1985
+    share[early, STATES.index("primf")] += 0.04
+    share[early, STATES.index("c3ann")] -= 0.04
     states = np.concatenate([share, np.ones((len(years), 2, *grid.shape))], 1).astype(np.float32)
     data = xr.DataArray(states, {"time": years, "state": names, **grid.coords()}, ("time", "state", "lat", "lon"))
     data.to_dataset(name="luh2_state").to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False)
@@ -141,7 +149,68 @@ def test_one_process_or_four_write_the_same_bytes_and_leave_nothing_beside_the_s
     # The path is part of what is gone on with, not of what is written.
     again = filled(made, results, workers=4)
     assert tree_bytes(again) == tree_bytes(store)
-    assert [p.name for p in results.glob("land_use*")] == ["land_use.zarr"]
+    assert sorted(p.name for p in results.glob("land_use*")) == ["land_use.zarr", "land_use.zarr.about"]
+
+
+def test_a_whole_store_is_kept_until_what_it_is_made_from_changes(made, store, results, monkeypatch):
+    kept = filled(made, results)
+    files = {p: p.stat().st_mtime_ns for p in kept.rglob("*") if p.is_file()}
+    done = []
+    for name in ("_fill_maps", "_fill_coarse"):
+        monkeypatch.setattr(fill, name, _noting(getattr(fill, name), done))
+    filled(made, results)
+    assert not done and files == {p: p.stat().st_mtime_ns for p in kept.rglob("*") if p.is_file()}
+    zarr.open_group(results / "tiny_east" / "rollout.zarr" / "to_1983" / "1").update_attributes({"about": "other"})
+    filled(made, results)
+    assert len(done) == 20 and tree_bytes(kept) == tree_bytes(store)
+
+
+def test_an_older_store_keeps_its_name_until_the_new_one_is_whole_and_exports_are_older_than_it(
+    made, results, monkeypatch
+):
+    kept = filled(made, results)
+    (results / "land_use.zarr.about").write_text("something else")
+    netcdf = product.write_netcdf(kept, 1985, results / "exports")
+    rename, seen = Path.rename, []
+
+    def watched(path, target):
+        names = {"land_use.zarr", "land_use.zarr.old", "land_use.zarr.partial"}
+        seen.append((path.name, sorted(n for n in names if (results / n / "coarse").exists())))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", watched)
+    filled(made, results)
+    assert seen == [
+        ("land_use.zarr", ["land_use.zarr", "land_use.zarr.partial"]),
+        ("land_use.zarr.partial", ["land_use.zarr.old", "land_use.zarr.partial"]),
+    ]
+    assert not (results / "land_use.zarr.old").exists() and not is_current(netcdf, kept)
+    assert is_current(product.write_netcdf(kept, 1985, results / "exports"), kept)
+
+
+def test_an_export_of_the_old_store_made_while_the_new_one_is_filled_is_not_current(made, results, monkeypatch):
+    kept = filled(made, results)
+    (results / "land_use.zarr.about").write_text("something else")
+    exports, do = [], fill._fill_coarse
+
+    def exporting(*job):
+        exports.append(product.write_netcdf(kept, 1985, results / "exports"))
+        do(*job)
+
+    exporting.__name__ = do.__name__
+    monkeypatch.setattr(fill, "_fill_coarse", exporting)
+    filled(made, results)
+    assert exports and not is_current(exports[-1], kept)
+
+
+def test_with_shards_every_array_has_the_same_values(made, store, results, monkeypatch):
+    monkeypatch.setattr(layout_room, "SHARD_CELLS", 50)
+    monkeypatch.setattr(layout_room, "CHUNK_CELLS", 25)
+    sharded = filled(made, results)
+    assert zarr.open_array(sharded / "land_use").shards == (1, 50, 50)
+    assert zarr.open_array(sharded / "coarse" / "gross_transition").shards == (1, 8, 8, 2, 2)
+    for group in (None, "coarse"):
+        xr.testing.assert_identical(product.open_product(sharded, group), product.open_product(store, group))
 
 
 @pytest.mark.parametrize("after", [0, 3, 11])
@@ -232,6 +301,20 @@ def test_confidence_is_the_members_mean_chance_of_the_product_s_class(made, stor
     assert np.abs(got - 100 * np.mean(chances, axis=0)).max() <= 0.501
 
 
+def test_confidence_has_no_line_at_an_edge_where_two_regions_members_differ(made, results):
+    """The second member is sure in the west and knows nothing in the east, the first is sure everywhere."""
+    for region in ("tiny_west", "tiny_east"):
+        for member in "01":
+            one = zarr.open_group(results / region / "rollout.zarr" / "to_1983" / member)
+            one["land_use"][:] = 4
+            one["confidence"][:] = 0 if (region, member) == ("tiny_east", "1") else 255
+    got = product.open_product(filled(made, results))["confidence"].sel(time=1984).to_numpy().astype(float)
+    # The second member gives 1 in the west and 0 in the east, and between columns 75 and 125 a cosine from 1 to 0.
+    across = np.clip((np.arange(200) + 0.5 - 75) / 50, 0, 1)
+    np.testing.assert_array_equal(got, np.broadcast_to(np.rint(50 + 25 * (1 + np.cos(np.pi * across))), got.shape))
+    assert np.abs(np.diff(got)).max() <= 2
+
+
 def test_coarse_fields_by_hand_for_one_coarse_cell(made, store):
     _, _, results, layout = made
     fine, coarse = product.open_product(store), product.open_product(store, "coarse")
@@ -250,9 +333,50 @@ def test_coarse_fields_by_hand_for_one_coarse_cell(made, store):
         labels = one["land_use"][0][25:50, 75:100]  # its window begins 75 cells east of the run's edge
         members.append([area[labels == c].sum() / area.sum() for c in range(8)])
     np.testing.assert_allclose(field["land_use_fraction_spread"], np.std(members, axis=0), rtol=1e-4, atol=1e-7)
+    # LUH2's own: crops and pasture are several of its states each, all others but natural land are one.
+    states = dict(zip(STATES, xr.open_zarr(made[1], group="luh2", consolidated=False)["luh2_state"].sel(time=1984)
+                      .to_numpy()[:, *at], strict=False))  # fmt: skip
+    luh2 = {1: ["urban"], 2: ["c3ann", "c3nfx", "c3per", "c4ann", "c4per"], 3: ["pastr", "range"],
+            4: ["primf", "secdf"], 5: ["primn", "secdn"]}  # fmt: skip
+    theirs = [sum(states[s] for s in luh2.get(code, [])) for code in range(8)]
+    np.testing.assert_allclose(field["luh2_difference"], share - theirs, atol=1e-5)
+    later = coarse.sel(time=1985)[["land_use_fraction", "luh2_difference"]].isel(lat=at[0], lon=at[1], land_use_class=2)
+    np.testing.assert_allclose(later["luh2_difference"], later["land_use_fraction"] - (theirs[2] + 0.04), atol=1e-5)
+    # All of the cell is land. Wanted are the cells of 1985's map, less 0.04 x 625 crops, which LUH2 gained from forest
+    # in 1985: as it is a fall, it is by LUH2's ratio. Natural classes stand under the first, forest.
+    start = cube.open_cube(made[1], "fine")["land_use"].sel(time=1985).to_numpy()[cell]
+    base = np.bincount(start.ravel(), minlength=8)
+    crops = sum(states[s] for s in luh2[2])
+    wanted = {1: base[1], 2: base[2] * crops / (crops + 0.04), 3: base[3]}
+    wanted[4] = 625 - sum(wanted.values())
+    have = np.bincount(now.ravel(), minlength=8)
+    have[4] += have[5] + have[6]
+    got = field["area_residual"]
+    assert np.isnan(got[[0, 5, 6, 7]]).all() and abs(wanted[2] - base[2]) > 2
+    for code, cells in wanted.items():
+        assert abs(got[code] - (have[code] - cells) / 625) < 1 / 625, "whole cells are wanted"
     assert np.isnan(coarse["gross_transition"].sel(time=1983)).all(), "no map of 1982"
     assert (coarse["land_use_fraction_spread"].sel(time=1986) == 0).all()
     assert np.isnan(coarse["area_residual"].sel(time=1986)).all()
+
+
+def test_residuals_by_hand_where_a_block_has_ocean_and_classes_share_a_pool():
+    labels = np.full((25, 50), 2, np.uint8)
+    labels[:5, :25], labels[5:10, :25] = 4, 5  # 125 forest, 125 grass, 375 crops
+    labels[:, 25:] = 0
+    labels[:2, 25:] = 1  # 50 urban cells are all the land
+    wanted = Wanted(25, np.array([[0, 40], [400, 10], [225, 0]]), np.array([-1, 0, 1, -1, 2, 2, -1, -1]), np.zeros(2))
+    got = product.area_residual(labels, wanted)
+    assert got.shape == (8, 1, 2) and np.isnan(got[[0, 3, 5, 6, 7]]).all()
+    np.testing.assert_allclose(got[[1, 2, 4], 0], [[0, 0.2], [-0.04, -0.2], [0.04, 0]], atol=1e-7)
+
+
+def test_fractions_are_of_all_cells_with_data_and_transitions_of_those_with_both():
+    labels, before = np.full((25, 25), 4, np.uint8), np.full((25, 25), 2, np.uint8)
+    labels[:, :5], labels[:, 20:], before[:, :10] = 3, 255, 255
+    fraction, moved = product.coarse_shares(labels, before, GLOBAL.cut(slice(0, 25), slice(0, 25)))
+    np.testing.assert_allclose(fraction[:, 0, 0], [0, 0, 0, 0.25, 0.75, 0, 0, 0], rtol=1e-6)
+    assert moved[2, 4, 0, 0] == 1 and moved.sum() == 1
 
 
 def test_a_scenario_goes_on_from_the_last_reference_map(made):

@@ -15,6 +15,7 @@ import zarr
 
 from ai4land.checks import check_room
 from ai4land.cube import Layout
+from ai4land.experiments import Experiment
 from ai4land.grid import Grid
 from ai4land.product import Years, create_product, open_product, product_stores
 from ai4land.product.licence import citations, licence_of
@@ -136,6 +137,13 @@ def test_a_map_that_lacks_between_the_reference_years_is_named():
         product_stores(run)
 
 
+def test_a_product_of_perfect_areas_on_other_cells_than_its_own_is_refused():
+    perfect = {**BACK, "coarse": "perfect", "priors": 1}
+    assert Experiment(**perfect, coarse_cells=(50, 25)).product
+    with pytest.raises(ValueError, match=r"coarse_cells \(50, 100\) must begin at 25"):
+        Experiment(**perfect, coarse_cells=(50, 100))
+
+
 # ---- stores
 
 
@@ -177,6 +185,14 @@ def test_large_stores_are_written_in_shards_of_twenty_degrees(run, tmp_path):
     fine, coarse = zarr.open_array(path / "land_use"), zarr.open_array(path / "coarse" / "gross_transition")
     assert fine.chunks == (1, 500, 500) and fine.shards == (1, 2000, 2000)
     assert coarse.chunks == (1, 8, 8, 20, 20) and coarse.shards == (1, 8, 8, 80, 80)
+
+
+def test_fields_say_what_their_numbers_are(store):
+    shares = xr.open_zarr(store, group="coarse")
+    assert not any("standard_name" in shares[name].attrs for name in shares.data_vars if name not in ("crs",)
+                   and not name.endswith("_bnds")), "area_fraction wants an area_type"  # fmt: skip
+    assert "share of cells" in shares["area_residual"].attrs["long_name"]
+    assert "potential forest" in shares["luh2_difference"].attrs["comment"]
 
 
 def test_it_says_where_it_is_from_and_under_which_licence(store, run):

@@ -61,8 +61,8 @@ class Encoding:
         order = self.coarse_cells.index(min(self.coarse_cells))
         return classes * (self.priors + self.start) + 1 + 2 * classes * order + classes
 
-    def __call__(self, batch: Batch, device: torch.device) -> torch.Tensor:
-        """Channels of a batch on the device, (batch, channel, y, x) float32, channels last in memory.
+    def __call__(self, batch: Batch, device: torch.device, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Channels of a batch on the device, (batch, channel, y, x), channels last in memory.
 
         One-hot prior and a flag of hidden cells; the start where visible (log shares); one-hot maps before the
         prior; class fractions of the prior and the target year for every coarse size; LUH2's states; standardised
@@ -70,7 +70,7 @@ class Encoding:
         """
         prior = torch.as_tensor(batch.prior, device=device)
         size, shape = prior.shape[0], (prior.shape[1], prior.shape[2])
-        classes = _one_hot(class_codes(read_legend("land_use"))).to(device)
+        classes = _one_hot(class_codes(read_legend("land_use"))).to(device, dtype)
         hidden = ((prior == NO_DATA) & torch.as_tensor(batch.valid, device=device))[..., None]
         parts = [_looked_up(classes, prior), hidden]
         if self.start:
@@ -90,9 +90,9 @@ class Encoding:
         parts += [self._static(batch, name, size, shape, device) for name in self.statistics]
         if self.zones:
             zone = torch.as_tensor(batch.static[_ZONES], device=device).nan_to_num()
-            parts.append(_looked_up(_groups().to(device), zone).expand(size, *shape, 5))
+            parts.append(_looked_up(_groups().to(device, dtype), zone).expand(size, *shape, 5))
         years = torch.as_tensor(batch.years, device=device)[:, None, None, None].expand(size, *shape, 1)
-        return torch.cat([part.float() for part in (*parts, years / _DECADE, years.sign())], -1).movedim(-1, 1)
+        return torch.cat([part.to(dtype) for part in (*parts, years / _DECADE, years.sign())], -1).movedim(-1, 1)
 
     def _static(self, batch: Batch, name: str, size: int, shape: tuple[int, int], device: torch.device) -> torch.Tensor:
         mean, deviation = self.statistics[name]

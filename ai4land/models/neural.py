@@ -208,7 +208,11 @@ class Neural:
         if missing:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
-        inputs = padded(self.encoding(self.prepare(batch), self.device)).contiguous(memory_format=torch.channels_last)
+        # The network rounds its inputs to bfloat16 anyway; a start that is an input would lose what it says.
+        rounded = self.schedule.precision == "bf16" and not self.encoding.start
+        dtype = torch.bfloat16 if rounded else torch.float32
+        inputs = padded(self.encoding(self.prepare(batch), self.device, dtype))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
             logits = self.network(inputs)[..., :rows, :cols].float() / self.temperature
         prior, valid = (torch.as_tensor(part, device=self.device)[:, None] for part in (batch.prior, batch.valid))

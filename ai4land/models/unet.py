@@ -155,7 +155,7 @@ class FromPrior(nn.Module):
         if self.given:
             start = x[:, self.classes + 1 : 2 * self.classes + 1].float()
         else:
-            years = x[:, -2, 0, 0].float() * 10  # (batch,)
+            years = (x[:, -2, 0, 0].float() * 10).round()  # (batch,)
             table = self.transitions[(years > 0).long()]  # (batch, 2, prior class, class)
             table = table[:, 0] + table[:, 1] * years.abs().clamp(min=1).log()[:, None, None]
             # Log shares of rare changes lose three per cent of the share in bfloat16.

@@ -73,7 +73,7 @@ def _cut(batch: Batch, window: Part) -> Batch:
 
     return replace(
         inside, prior=wider(inside.prior, NO_DATA), valid=wider(inside.valid, 0),
-        static={name: wider(field, np.nan) for name, field in inside.static.items()},
+        static={n: wider(f, np.nan if f.dtype.kind == "f" else 0) for n, f in inside.static.items()},
         earlier=None if inside.earlier is None else wider(inside.earlier, NO_DATA),
         start=batch.start + np.array([part.start for part in window]),
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """One year of a product as NetCDF or Cloud Optimized GeoTIFF, written some rows at a time.
 
-A file that is as new as its product is kept. It appears under its name when it is whole.
+A file that is as new as its product, whose ``zarr.json`` is touched when it is whole, is kept. It appears under its
+name when it is whole.
 """
 
 from collections.abc import Iterator

@@ -10,6 +10,8 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.runs import Experiment
 from ai4land.samples import RegionCube
 
+_STRIP = 500  # rows in work at a time
+
 
 def coarse_shares(labels: np.ndarray, before: np.ndarray | None, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Area fractions of a map and of its transitions since the map before, on 25-cell blocks.
@@ -17,28 +19,33 @@ def coarse_shares(labels: np.ndarray, before: np.ndarray | None, grid: Grid) -> 
     Parameters
     ----------
     labels, before : numpy.ndarray, shape (y, x), uint8
-        ``before`` is None where there is no earlier map.
+        255 is no data. ``before`` is None where there is no earlier map.
     grid : Grid
         The cells, for their areas.
 
     Returns
     -------
     fraction : numpy.ndarray, shape (class, Y, X), float32
+        Of the cells with data.
     transition : numpy.ndarray, shape (class, class, Y, X), float32
-        From, to; NaN without an earlier map. Both NaN in blocks without data.
+        From, to; of the cells with data in both maps; NaN without an earlier map. Both NaN in blocks without data.
     """
     n = class_codes(read_legend("land_use")).size
     blocks, shape = block_index(grid.shape, COARSE_CELLS), grid.blocks(COARSE_CELLS).shape
     area = np.broadcast_to(grid.cell_area()[:, None], grid.shape)
-    size = shape[0] * shape[1]
-    old = labels if before is None else before
-    known = (labels != NO_DATA) & (old != NO_DATA)
-    key = (blocks[known] * n + old[known]) * n + labels[known]
-    table = np.bincount(key, weights=area[known], minlength=size * n * n).reshape(size, n, n)
-    total = np.bincount(blocks[known], weights=area[known], minlength=size)
-    share = table / np.where(total > 0, total, np.nan)[:, None, None]
-    transition = share.reshape(*shape, n, n).transpose(2, 3, 0, 1).astype(np.float32)
-    return transition.sum(0), transition if before is not None else np.full_like(transition, np.nan)
+
+    def shares(kind: np.ndarray, kinds: int, known: np.ndarray) -> np.ndarray:
+        key = blocks[known] * kinds + kind[known]
+        table = np.bincount(key, weights=area[known], minlength=blocks.max() * kinds + kinds).reshape(-1, kinds)
+        total = table.sum(1, keepdims=True)
+        return (table / np.where(total > 0, total, np.nan)).T.reshape(kinds, *shape).astype(np.float32)
+
+    known = labels != NO_DATA
+    fraction = shares(labels, n, known)
+    if before is None:
+        return fraction, np.full((n, *fraction.shape), np.nan, np.float32)
+    moved = shares(before.astype(int) * n + labels, n * n, known & (before != NO_DATA))
+    return fraction, moved.reshape(n, *fraction.shape)
 
 
 def class_pools(experiment: Experiment) -> np.ndarray:
@@ -68,7 +75,9 @@ def member_spread(maps: list[np.ndarray], grid: Grid) -> np.ndarray:
 
 
 def area_residual(labels: np.ndarray, wanted: Wanted) -> np.ndarray:
-    """Class fractions of a map minus the wanted ones, among the cells that were allocated.
+    """Share of cells of a class minus the wanted one, among the cells that were allocated.
+
+    Cells are counted, not their areas: a step allocates numbers of cells.
 
     Parameters
     ----------
@@ -118,10 +127,14 @@ def product_areas(maps: xr.DataArray, model: str, member: str) -> pd.DataFrame:
     """
     grid, legend = grid_of(maps), read_legend("land_use")
     land = legend[legend["land"]]
-    area = np.broadcast_to(grid.cell_area()[:, None] * 1e-6, grid.shape).ravel()
+    area, codes = grid.cell_area() * 1e-6, land["code"].to_numpy()
     rows = []
     for one in maps:
-        total = np.bincount(one.to_numpy().ravel(), weights=area, minlength=256)
+        total = np.zeros(256)
+        for start in range(0, grid.rows, _STRIP):
+            strip = one[start : start + _STRIP].to_numpy()
+            number = np.stack([(strip == code).sum(1) for code in codes])
+            total[codes] += number @ area[start : start + _STRIP]
         rows += [
             (model, member, int(one["time"]), str(n), total[c]) for c, n in zip(land["code"], land["name"], strict=True)
         ]

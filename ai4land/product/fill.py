@@ -2,10 +2,12 @@
 
 First the fine maps, any year alone; then the 0.25 degree fields, which need the map of the year before. A map is
 written in the store's own units (shards, or chunks), each by one worker, so there is nothing to lock. What is done
-stands in a list beside the store, which has its name only once it is whole.
+stands in a list beside the store, which has its name only once it is whole; what it was made from stands in
+``<store>.about``.
 """
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -28,7 +30,7 @@ from ai4land.product.store import create_product, partial_path
 from ai4land.product.years import Years
 from ai4land.runs import Experiment, Run
 from ai4land.samples import RegionCube, read_region
-from ai4land.stitch import CONFIDENCE_SCALE, Tile, chance_of, plan_tiles, stitch_window
+from ai4land.stitch import CONFIDENCE_SCALE, Tile, chance_of, plan_tiles, stitch_window, tile_weights
 from ai4land.stitch.tiles import Window, common_part, shift
 
 
@@ -54,12 +56,13 @@ class _Work:
 def fill_product(path: Path, run: Run, cube: Path, results: Path, years: Years, halo: int, workers: int = 2) -> None:
     """Make one store of a run's product from the rollouts of its regions.
 
-    A call that was killed is gone on with, as long as software, settings, cube and rollouts are the same.
+    A call that was killed is gone on with, and a whole store is kept, as long as software, settings, cube and rollouts
+    are the same.
 
     Parameters
     ----------
     path : pathlib.Path
-        Store to make, such as ``land_use.zarr``; one that is there is replaced when the new one is whole.
+        Store to make, such as ``land_use.zarr``; one that was made from others is replaced when the new one is whole.
     run : Run
     cube : pathlib.Path
         The run's cube.
@@ -85,24 +88,44 @@ def fill_product(path: Path, run: Run, cube: Path, results: Path, years: Years, 
     digest = hashlib.sha256(f"{path} {source_digest()} {run.model_dump_json()} {years} {halo} {made}".encode())
     digest.update((cube / "zarr.json").read_bytes())
     work = _Work(digest.hexdigest(), partial_path(path), run, cube, results, years, layout, tiles)
-    marks = path.with_name(path.name + ".done")
+    about, old = (path.with_name(f"{path.name}.{end}") for end in ("about", "old"))
+    if not (path.exists() and about.exists() and about.read_text() == work.about):
+        _make(path, work, workers)
+        # Killed here, the old store, none or the new one is there: never half of one, nor one with the other's digest.
+        os.utime(work.partial / "zarr.json")  # exports that are older are made again
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        about.write_text(work.about)
+        work.partial.rename(path)
+        _marks(path).unlink()
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _marks(path: Path) -> Path:
+    """List of what is done of a store."""
+    return path.with_name(path.name + ".done")
+
+
+def _make(path: Path, work: _Work, workers: int) -> None:
+    """Fill the store under its partial name, from where a killed call was."""
+    run, years, layout = work.run, work.years, work.layout
+    marks = _marks(path)
     done = read_done(marks, work.about) if work.partial.exists() else None
     if done is None:
         marks.unlink(missing_ok=True)
-        create_product(path, run, layout, years, zarr.open_group(cube, mode="r").attrs["inputs"])  # type: ignore[arg-type]
+        inputs = zarr.open_group(work.cube, mode="r").attrs["inputs"]
+        create_product(path, run, layout, years, inputs)  # type: ignore[arg-type]
         marks.write_text(work.about + "\n")
     for left in work.partial.rglob("*.partial"):  # of a chunk whose writer was killed
         left.unlink()
     # Years of one place follow each other: what a worker has opened serves again.
-    places = [(region, window) for region in tiles for window in layout.blocks(region)]
+    places = [(region, window) for region in work.tiles for window in layout.blocks(region)]
     with room_on_disk(path.parent, path.name), worker_pool(workers, __name__) as pool, marks.open("a") as log:
         for title, do in (("maps", _fill_maps), ("0.25 degree fields", _fill_coarse)):
             jobs = {f"{do.__name__} {year} {window[0].start} {window[1].start}": (work, region, window, year)
                     for region, window in places for year in years.all}  # fmt: skip
             run_jobs(f"{path.stem}, {title}", do, jobs, done or set(), log, pool)
-    shutil.rmtree(path, ignore_errors=True)
-    work.partial.rename(path)
-    marks.unlink()
 
 
 @lru_cache(maxsize=64)
@@ -128,12 +151,22 @@ def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> Regi
     )  # fmt: skip
 
 
-def _member_maps(work: _Work, region: str, window: Window, year: int, first: int) -> list[xr.Dataset]:
-    """Maps of a region's own rollouts of a year, of the ``first`` member and those after it."""
-    name = work.years.emulated[year]
+def _rolled(work: _Work, region: str, window: Window, year: int, member: int) -> xr.Dataset:
+    """What a member of a region's rollouts holds of a year in a window of the run's grid."""
     rows, cols = shift(window, work.tiles[region].wide)
-    paths = [rollout_path(work.results, region, name, m) for m in range(first, work.run.experiments[name].members)]
-    return [_rollout(p, work.about).sel(time=year).isel(lat=rows, lon=cols) for p in paths]
+    path = rollout_path(work.results, region, work.years.emulated[year], member)
+    return _rollout(path, work.about).sel(time=year).isel(lat=rows, lon=cols)
+
+
+def _member_chance(work: _Work, labels: np.ndarray, window: Window, year: int, member: int) -> np.ndarray:
+    """Chance (1) of a map's classes by one member, blended across the regions' edges as the first member's is."""
+    chance = np.zeros(labels.shape, np.float32)
+    for region, tile in work.tiles.items():
+        if part := common_part(tile.covered, window):
+            one, here = _rolled(work, region, part, year, member), shift(part, window)
+            given = one["confidence"].to_numpy().astype(np.float32) / CONFIDENCE_SCALE
+            chance[here] += tile_weights(tile, part) * chance_of(labels[here], one["land_use"].to_numpy(), given)
+    return chance
 
 
 def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
@@ -143,11 +176,8 @@ def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
         made = {r: _rollout(rollout_path(work.results, r, name, 0), work.about)
                 for r, tile in work.tiles.items() if common_part(tile.covered, window)}  # fmt: skip
         labels, chance = stitch_window(work.tiles, made, region, year, window, class_pools(experiment))
-        members = [chance]
-        for one in _member_maps(work, region, window, year, 1):
-            given = one["confidence"].to_numpy().astype(np.float32) / CONFIDENCE_SCALE
-            members.append(chance_of(labels, one["land_use"].to_numpy(), given))
-        percent = np.rint(100 * np.mean(members, axis=0))
+        others = [_member_chance(work, labels, window, year, member) for member in range(1, experiment.members)]
+        percent = np.rint(100 * np.mean([chance, *others], axis=0))
     else:
         maps = open_cube(work.cube, "fine")["land_use"].sel(time=year)
         labels = maps[window].to_numpy()
@@ -183,8 +213,8 @@ def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
         free = np.isin(labels, class_codes(read_legend("land_use"), land_only=True))
         wanted = wanted_areas(cube, experiment, year, cube.map(experiment.start), free)
         residual = area_residual(labels, wanted)
-        maps = [one["land_use"].to_numpy() for one in _member_maps(work, region, window, year, 0)]
-        spread = member_spread(maps, cube.grid)
+        rolled = [_rolled(work, region, window, year, member) for member in range(experiment.members)]
+        spread = member_spread([one["land_use"].to_numpy() for one in rolled], cube.grid)
     none = np.full_like(fraction, np.nan)
     values = {
         "land_use_fraction": fraction, "gross_transition": transition,

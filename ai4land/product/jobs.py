@@ -54,7 +54,7 @@ def read_done(log: Path, about: str) -> set[str] | None:
 def run_jobs(
     title: str, do: Callable[..., None], jobs: dict[str, tuple], done: set[str], log: IO[str], pool: Executor | None
 ) -> None:
-    """Call a function for every job that is not done, and list what is; a progress bar counts maps.
+    """Call a function for every job that is not done, and list what is; a progress bar counts jobs.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def run_jobs(
         The first that a job raises; jobs that have not begun are given up.
     """
     left = {name: job for name, job in jobs.items() if name not in done}
-    with tqdm(total=len(jobs), initial=len(jobs) - len(left), desc=title, unit="map", mininterval=5) as bar:
+    with tqdm(total=len(jobs), initial=len(jobs) - len(left), desc=title, unit="job", mininterval=5) as bar:
         for name in _finished(do, left, pool):
             log.write(name + "\n")
             log.flush()

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from ai4land.evaluate import summary_table
-from ai4land.grid import COARSE_CELLS, EARTH_RADIUS, grid_of
+from ai4land.grid import COARSE_CELLS, EARTH_RADIUS, Grid, grid_of
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
 from ai4land.product.licence import MADE_UP_LICENCE, citations
 from ai4land.product.store import open_product
@@ -21,6 +21,8 @@ from ai4land.product.templates import ERAS, coarse_fields, fine_fields
 from ai4land.product.years import STORE, product_stores
 from ai4land.runs import Run
 
+_SCORED = ("unet+allocation", "all")  # the control member of a rollout to wanted areas
+_MANY_CELLS = 4_000_000  # above, a map is shown by every twentieth row and column
 _METRICS = {
     "overall_accuracy": "overall accuracy", "mean_iou_land": "mIoU (6 land)", "figure_of_merit": "figure of merit",
 }  # fmt: skip
@@ -47,7 +49,7 @@ def write_readme(folder: Path, run: Run, exports: Sequence[Path] = ()) -> Path:
         Results of the run: its stores, and ``scores.csv``.
     run : Run
     exports : sequence of pathlib.Path
-        Files of `write_netcdf` and `write_cog`.
+        Files of `write_netcdf` and `write_cog`; those that a killed call left behind are not listed.
 
     Returns
     -------
@@ -63,10 +65,10 @@ def write_readme(folder: Path, run: Run, exports: Sequence[Path] = ()) -> Path:
     if not (folder / "scores.csv").exists():
         raise FileNotFoundError(f"no scores at {folder / 'scores.csv'}; run 05-evaluate of this run first.")
     scores = pd.read_csv(folder / "scores.csv", keep_default_na=False, dtype={"fold": str, "lead": str})
-    words = _heading(run, stores) | _limits(run) | _licence(stores[STORE].attrs) | {
+    words = _heading(run, stores) | _limits(run, grid_of(stores[STORE])) | _licence(stores[STORE].attrs) | {
         "making": _making(run), "years": _years(stores), "variables": _variables(paths[STORE]), "legend": _legend(),
         "scores": _scores(run, scores), "itself": _itself(paths), "files": _files(folder, [*paths.values()], exports),
-        "store": STORE, "last": str(run.map_years[-1]),
+        "store": STORE,
     }  # fmt: skip
     target = folder / "README.md"
     target.write_text(Template((DATA / "product_readme.md").read_text()).substitute(words))
@@ -85,8 +87,10 @@ def _span(years: Sequence[int]) -> str:
 
 
 def _heading(run: Run, stores: dict[str, xr.Dataset]) -> dict[str, str]:
-    grid = grid_of(stores[STORE])
+    grid, e = grid_of(stores[STORE]), run.experiments
     west, south, east, north = (f"{round(float(edge), 4):g}" for edge in grid.bounds)
+    folds = any(e[str(x.trained_as)].folds for x in e.values() if x.product)
+    each = ["`trained as`", *(["fold"] if folds else []), *(["region"] if run.weights == "own" else [])]
     return {
         "span": _span([int(y) for data in stores.values() for y in data["time"]]), "title": run.title,
         "mark": _MARK if run.synthetic else "", "classes": str(class_codes(read_legend("land_use")).size),
@@ -94,8 +98,10 @@ def _heading(run: Run, stores: dict[str, xr.Dataset]) -> dict[str, str]:
         "window": f"longitude {west} to {east} and latitude {south} to {north}", "block": str(COARSE_CELLS),
         "source": run.source, "software": str(stores[STORE].attrs["software"]), "no_data": str(NO_DATA),
         "radius": f"{EARTH_RADIUS / 1000:.3f}",
-        "weights": "one for the whole run" if run.weights == "shared" or len(run.regions) == 1
-        else f"one for each of {len(run.regions)} regions",
+        "weights": "one for each of " + " and ".join(each) + (
+            ", shared by all regions" if run.weights == "shared" else ""),
+        "last": str(int(stores[STORE]["time"][-1])), "thin": "[..., ::20, ::20]" if grid.rows * grid.cols > _MANY_CELLS
+        else "",
     }  # fmt: skip
 
 
@@ -105,7 +111,7 @@ def _making(run: Run) -> str:
         learned = run.experiments[e.trained_as or name].train
         rows += [{
             "experiment": name, "years": f"{e.start} to {e.targets[-1]}", "scenario": e.scenario or "-",
-            "members": e.members, "model trained as": e.trained_as, "on maps of": _span(learned or run.map_years),
+            "members": e.members, "trained as": e.trained_as, "on maps of": _span(learned or run.map_years),
             "wanted areas": _ALLOCATED[e.coarse],
         }] if e.product else []  # fmt: skip
     return _table(rows)
@@ -141,7 +147,8 @@ def _legend() -> str:
 def _scores(run: Run, scores: pd.DataFrame) -> str:
     cases = {
         (name, lead): summary_table(scores, _METRICS, experiment=name, lead=lead)
-        for name, e in run.experiments.items() if e.stepwise and run.judged(name) for lead in run.lead_groups(name)
+        for name, e in run.experiments.items() if e.stepwise and e.allocation and run.judged(name)
+        for lead in run.lead_groups(name)
     }  # fmt: skip
     if not cases:
         return "No experiment of this run steps through years that have maps: the product's skill was not measured."
@@ -152,14 +159,14 @@ def _scores(run: Run, scores: pd.DataFrame) -> str:
         title = _METRICS[metric]
         number = sum(_is_ahead(table, rival, title) for table in cases.values())
         ahead.append(f"in {title} it is ahead of {rival.replace('_', ' ')} in {number}")
-    said = f"Of {len(cases)} cases of the U-Net (`unet`): {', '.join(ahead)}."
+    said = f"Of {len(cases)} cases (experiment and lead) of the U-Net (`{_SCORED[0]}`): {', '.join(ahead)}."
     return _JUDGED.format(_table(shown.reset_index()), said)
 
 
 def _is_ahead(table: pd.DataFrame, rival: str, metric: str) -> bool:
-    """Whether the U-Net's best member has a higher score than a rival's best."""
+    """Whether the control member has a higher score than a rival's best."""
     best = table[metric].groupby("model").max()
-    return bool(best.get("unet", np.nan) > best.get(rival, np.nan))
+    return bool(table[metric].get(_SCORED, np.nan) > best.get(rival, np.nan))
 
 
 def _itself(paths: dict[str, Path]) -> str:
@@ -169,35 +176,53 @@ def _itself(paths: dict[str, Path]) -> str:
               "land_use_fraction_spread": "spread of the members"}  # fmt: skip
     for name, path in paths.items():
         fine, coarse = open_product(path), open_product(path, "coarse")
+        grid = grid_of(fine)
+        area, blocks_area = grid.cell_area(), grid.blocks(COARSE_CELLS).cell_area()
         made = fine["time"].to_numpy()[fine["source"].to_numpy() == 1]
         for year in sorted({*made[:1].tolist(), *made[-1:].tolist()}):
             one, blocks = fine.sel(time=year), coarse.sel(time=year)
-            sure = float(one["confidence"].where(one["land_use"].isin(land)).mean())
-            means = {title: f"{float(np.abs(blocks[field]).mean()):.5f}" for field, title in titles.items()}
+            has_land = blocks["land_use_fraction"].sel(land_use_class=land).sum("land_use_class") > 0
+            sure = _mean(one["confidence"].where(one["land_use"].isin(land)), area)
+            means = {title: f"{_mean(abs(blocks[field]).where(has_land), blocks_area):.5f}"
+                     for field, title in titles.items()}  # fmt: skip
             rows.append({"store": f"`{name}.zarr`", "year": year, "confidence (per cent)": f"{sure:.1f}", **means})
     return _table(rows)
 
 
-def _limits(run: Run) -> dict[str, str]:
+def _mean(field: xr.DataArray, area: np.ndarray) -> float:
+    """Mean of a field, NaN left out, cells weighted by the area that those of their row have."""
+    return float(field.weighted(xr.DataArray(area, {"lat": field["lat"]}, ("lat",))).mean())
+
+
+def _limits(run: Run, grid: Grid) -> dict[str, str]:
     e = run.experiments
-    judged = [abs(y - e[n].start) for n in e if e[n].stepwise and run.judged(n) for y in e[n].targets]
+    judged = [abs(y - e[n].start) for n in e if e[n].stepwise and e[n].allocation and run.judged(n)
+              for y in e[n].targets]  # fmt: skip
     ahead = max(abs(y - x.start) for x in e.values() if x.product for y in x.targets)
     members = sorted({x.members for x in e.values() if x.product})
     reach = f"{max(judged)} years from theirs; beyond, its skill is unknown" if judged else "none: its skill is unknown"
-    spread = (
-        f"The spread is that of {' or '.join(map(str, members))} members that differ in where change falls: it holds"
-    )
+    folded = [f"`{n}`" for n, x in e.items() if x.product and x.members > 1 and e[str(x.trained_as)].folds]
+    spread = f"The spread is that of {' or '.join(map(str, members))} members that differ in where change falls"
+    if folded:
+        spread += (
+            f", and in {', '.join(folded)} take turns with the networks of the folds: it does not hold the errors of "
+            "LUH2 and of the reference maps, and those of the network's weights only as far as the folds differ."
+        )
+    else:
+        spread += ": it holds neither the errors of LUH2 and of the reference maps nor those of the network's weights."
+    west, _, east, _ = grid.bounds
     return {
+        "date_line": "\n- Regions are not blended across the date line." if east - west > 360 - grid.dlon / 2 else "",
         "judged": f"The product goes {ahead} years from the map that it starts from. Maps to judge it by go {reach}.",
-        "spread": "One member, so no spread is known." if members == [1] else
-        f"{spread} neither the errors of LUH2 and of the reference maps nor those of the network's weights.",
+        "spread": "One member, so no spread is known." if members == [1] else spread,
     }  # fmt: skip
 
 
 def _files(folder: Path, stores: list[Path], exports: Sequence[Path]) -> str:
     items = [item for item in (p.with_suffix(".stac.json") for p in stores) if item.exists()]
     rows = []
-    for path in [*stores, *exports, *items]:
+    whole = [path for path in exports if not {".partial", ".blocks"} & set(path.suffixes)]
+    for path in [*stores, *whole, *items]:
         size = sum(f.stat().st_size for f in ([path] if path.is_file() else path.rglob("*")) if f.is_file())
         rows.append({"file": f"`{path.relative_to(folder)}`", "what": _KINDS.get(path.suffix, "STAC 1.1 item"),
                      "bytes": f"{size:,}"})  # fmt: skip

@@ -1,7 +1,7 @@
 """What a product holds: names, dimensions, types, missing values and CF attributes of every array.
 
 Traps: readers of NetCDF hide what lies outside ``valid_range``, so fractions, which may round to just above 1, have
-none. Shares of a class that went from one to another have two class dimensions and no standard name.
+none. Fractions have no standard name: ``area_fraction`` wants names of CF's area types, and classes are not among them.
 """
 
 from typing import Any
@@ -44,15 +44,19 @@ def coarse_fields() -> dict[str, Field]:
     """Arrays on the coarse cells of 25 x 25 fine ones, in group ``coarse``; NaN is no data."""
     about: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
         "land_use_fraction": (_BY_CLASS, {
-            "long_name": "area fraction of the class", "standard_name": "area_fraction",
+            "long_name": "area fraction of the class",
             "ancillary_variables": "land_use_fraction_spread area_residual luh2_difference"}),
         "land_use_fraction_spread": (_BY_CLASS, {
             "long_name": "standard deviation of the area fraction over the members of the ensemble",
             "comment": "0 with one member, and in reference years"}),
         "area_residual": (_BY_CLASS, {
-            "long_name": "area fraction of the class minus the wanted one, among the cells that were allocated",
-            "comment": "classes that were allocated as one stand under the first; none in reference years"}),
-        "luh2_difference": (_BY_CLASS, {"long_name": "area fraction of the class minus that of LUH2"}),
+            "long_name": "share of cells of the class minus the wanted one, among the cells that were allocated",
+            "comment": "cells are counted, not their areas; classes that were allocated as one stand under the first; "
+            "none in reference years"}),
+        "luh2_difference": (_BY_CLASS, {
+            "long_name": "area fraction of the class minus that of LUH2",
+            "comment": "mostly a matter of definition: LUH2's forest is potential forest, it has no other land, and "
+            "ocean, ice and water stand as ocean; none in reference years that LUH2's history does not have"}),
         "gross_transition": (("time", "from_class", "to_class", "lat", "lon"), {
             "long_name": "area fraction that went from one class to another since the year before"}),
     }  # fmt: skip

@@ -5,6 +5,7 @@ A region in memory is copied to the device once, in its storage types; one that 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -183,11 +184,11 @@ class WindowSampler:
         return dict(zip(luh2.names, torch.stack(cut, 1), strict=True))
 
     def _coarse(self, window: Window, corner: tuple[int, int], cells: int) -> torch.Tensor:
-        # By year and not by pair: there are many more pairs.
-        pair = [(year, cells) for year in (window.case.prior_year, window.case.year)]
-        made = [
-            self._around(k, lambda k=k: coarse_field(self.cube, *k, self.split.coarse), corner, cells) for k in pair
-        ]
+        # Kept by year and not by pair: there are many more pairs.
+        made = []
+        for year in (window.case.prior_year, window.case.year):
+            make = partial(coarse_field, self.cube, year, cells, self.split.coarse)
+            made.append(self._around(("fractions", year, cells), make, corner, cells))
         return torch.stack(made)
 
     def _corner(self, window: Window, cells: int) -> tuple[int, int]:
