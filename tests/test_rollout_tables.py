@@ -40,7 +40,8 @@ def run():
             "forecast": {"start": 2006, "train": (2000, 2004), "validation": (2005, 2006), "test": (2007, 2012)},
             "ahead": {"start": 2006, "test": (2007, 2012), "members": 2, **STEP},
             "free": {"start": 2006, "test": (2007, 2012), "allocation": False, **STEP},
-            "back": {"start": 2003, "test": (2000, 2002), **STEP},
+            "behind": {"start": 2003, "train": (2004, 2010), "validation": (2011, 2012), "test": (2000, 2002)},
+            "back": {"start": 2003, "test": (2000, 2002), **STEP, "trained_as": "behind"},
         },
     )  # fmt: skip
 

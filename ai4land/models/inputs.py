@@ -10,7 +10,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import LATTICE
 from ai4land.models.start import LAYERS
 from ai4land.refine import refine
-from ai4land.samples import Batch, RegionCube, Split, learnable
+from ai4land.samples import Batch, RegionCube, Split, learnable, thinned
 from ai4land.sources.luh2 import STATES
 
 _ZONES = "koppen"
@@ -120,7 +120,7 @@ def _looked_up(rows: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
 
 
 def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
-    """Encoding with the statistics of the cells that a split trains on, and of no other.
+    """Encoding with the statistics of the cells that a split trains on, and of no other; see `thinned`.
 
     Parameters
     ----------
@@ -133,9 +133,10 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
     ValueError
         If no cell can be learned from.
     """
-    seen = np.zeros(cube.grid.shape, bool)
+    window = thinned(cube)
+    seen = np.zeros(cube.map(cube.years[0], window).shape, bool)
     for case in split.train:
-        seen |= learnable(cube, case)
+        seen |= learnable(cube, case, window)
     if not seen.any():
         raise ValueError(
             f"{split.experiment}, region {cube.region}, fold {split.fold}: no land cell with data in the training "
@@ -144,12 +145,12 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
     statistics = {}
     for name in cube.static if split.statics else ():
         if name != _ZONES:
-            values = np.asarray(cube.static[name][:, :])[seen].astype(float)
+            values = np.asarray(cube.static[name][window])[seen].astype(float)
             finite = values[np.isfinite(values)]
             deviation = float(finite.std()) if finite.size else 0.0
             statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)
     zones = split.statics and _ZONES in cube.static
-    states = _fit_states(cube, split, seen)
+    states = _fit_states(cube, split, seen, window[0].step)
     return Encoding(
         split.coarse_cells,
         statistics,
@@ -161,13 +162,13 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
     )
 
 
-def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray) -> dict[str, tuple[float, float]]:
+def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray, step: int) -> dict[str, tuple[float, float]]:
     """Statistics of LUH2's ages and biomasses over the coarse cells and years that a split trains on."""
     if split.coarse != "luh2":
         return {}
     assert cube.luh2 is not None
     where = np.zeros(cube.luh2.states.shape[2:], bool)
-    where[tuple(i // COARSE_CELLS for i in np.nonzero(seen))] = True
+    where[tuple(i * step // COARSE_CELLS for i in np.nonzero(seen))] = True
     years = [cube.luh2.index(y) for y in sorted({c.year for c in split.train})]
     used = cube.luh2.states[years][..., where]
     out = {}

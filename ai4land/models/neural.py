@@ -35,7 +35,6 @@ class Neural:
     Parameters
     ----------
     schedule : Schedule
-        Length and speed of the training.
     window : int
         Side of a training window, fine cells.
     batch : int
@@ -106,9 +105,8 @@ class Neural:
         file = self.checkpoints / f"{split.experiment}{fold}.pt" if self.checkpoints else None
         counts = transition_counts(cube, split.train)
         self.transitions = transition_shares(counts, self.classes) if self.encoding.start else {}
-        training = Training(
-            self._build(self.encoding, counts), self.schedule, self._about(cube, split), file, self.fabric
-        )
+        network = self._build(self.encoding, counts)
+        training = Training(network, self.schedule, self._about(cube, split), file, self.fabric)
         train, held = (
             self.sampler(cube, split, cases, more) for more, cases in enumerate((split.train, split.validation))
         )
@@ -209,10 +207,9 @@ class Neural:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
         # The network rounds its inputs to bfloat16 anyway; a start that is an input would lose what it says.
-        rounded = self.schedule.precision == "bf16" and not self.encoding.start
-        dtype = torch.bfloat16 if rounded else torch.float32
-        inputs = padded(self.encoding(self.prepare(batch), self.device, dtype))
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        dtype = torch.bfloat16 if self.schedule.precision == "bf16" and not self.encoding.start else torch.float32
+        made = self.encoding(self.prepare(batch), self.device, dtype)
+        inputs = padded(made).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):
             logits = self.network(inputs)[..., :rows, :cols].float() / self.temperature
         prior, valid = (torch.as_tensor(part, device=self.device)[:, None] for part in (batch.prior, batch.valid))
@@ -249,6 +246,5 @@ class Neural:
         model.transitions = read_transitions(folder) if model.encoding.start else {}
         network = read_weights(folder, model._build(model.encoding), about["model"])
         model.network = network.to(model.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        if (folder / "history.csv").exists():
-            model.history = pd.read_csv(folder / "history.csv")
+        model.history = pd.read_csv(folder / "history.csv") if (folder / "history.csv").exists() else model.history
         return model

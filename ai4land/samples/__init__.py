@@ -4,7 +4,7 @@ Random windows need torch and are imported from ``ai4land.samples.windows`` and 
 """
 
 from ai4land.samples.arrays import Batch, RegionCube, coarse_pair, cut_batch, make_batch, read_region, refine_step
-from ai4land.samples.cases import Case, Split, learnable
+from ai4land.samples.cases import Case, Split, learnable, thinned
 from ai4land.samples.patches import PATCH_CELLS, hide_patches
 from ai4land.samples.splits import (
     RADII,
@@ -24,5 +24,5 @@ __all__ = [
     "PATCH_CELLS", "RADII", "Batch", "Case", "Luh2", "RegionCube", "Split", "case_batch",
     "class_densities", "coarse_pair", "cut_batch", "data_digest", "deal_folds", "feature_matrix", "feature_table",
     "first_case", "held_out", "hide_patches", "kernel_density", "learnable", "make_batch", "make_split", "masked",
-    "read_region", "refine_step", "spatial_folds", "transition_counts",
+    "read_region", "refine_step", "spatial_folds", "thinned", "transition_counts",
 ]  # fmt: skip

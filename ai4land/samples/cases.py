@@ -2,11 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.samples.arrays import RegionCube
+
+MOST_CELLS = 2**24  # a region of 20 x 60 degrees has fewer
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,12 @@ def earlier_years(prior_year: int, year: int, priors: int, known: Collection[int
     for _ in range(priors - 1):
         found.append(found[-1] - step if found[-1] - step in known else found[-1])
     return tuple(found[1:])
+
+
+def thinned(cube: RegionCube) -> tuple[slice, slice]:
+    """Rows and columns that statistics are taken from: all, or every second, third.. where there are too many cells."""
+    step = ceil((cube.grid.rows * cube.grid.cols / MOST_CELLS) ** 0.5)
+    return slice(None, None, step), slice(None, None, step)
 
 
 def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
