@@ -70,7 +70,7 @@ def add_source(figure: Figure, source: str, synthetic: bool) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> list[Path]:
-    """Save as PNG (300 dpi) and PDF without time stamps.
+    """Save as PNG (300 dpi, fewer where that would be taller than 6000 pixels) and PDF without time stamps.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
-    figure.savefig(png, metadata={"Software": None})
+    figure.savefig(png, dpi=min(300, 6000 / figure.get_figheight()), metadata={"Software": None})
     figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return [png, pdf]
 
