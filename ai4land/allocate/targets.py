@@ -127,14 +127,14 @@ def wanted_areas(cube: RegionCube, experiment: Experiment, year: int, prior: np.
     total = np.bincount(blocks[free], minlength=blocks.max() + 1)
     if perfect:
         numbers = fraction_numbers(coarse_pair(cube, year, year, cells, "perfect")[1], prior, free, cells)
-        pools, clipped = np.arange(codes.size), np.zeros(total.size)
+        clipped = np.zeros(total.size)
     else:
         assert cube.luh2 is not None
         then, now = (cube.luh2.fraction[cube.luh2.index(y)].reshape(codes.size, -1) for y in (experiment.start, year))
         base = _count(cube.map(experiment.start), free, cells)
         targets = luh2_targets(base, then, now, np.bincount(blocks.ravel(), minlength=total.size))
-        numbers, clipped, pools = targets.cells, targets.clipped, _pool_rows(codes.size)
-    return Wanted(cells, round_counts(numbers, total), pools, clipped)
+        numbers, clipped = targets.cells, targets.clipped
+    return Wanted(cells, round_counts(numbers, total), class_pools(experiment), clipped)
 
 
 def fraction_numbers(fraction: np.ndarray, prior: np.ndarray, free: np.ndarray, cells: int) -> np.ndarray:
@@ -173,8 +173,11 @@ def _count(labels: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
     return np.bincount(blocks[known] * n + labels[known], minlength=size * n).reshape(size, n).T.astype(float)
 
 
-def _pool_rows(classes: int) -> np.ndarray:
-    pools = read_pools()
-    rows = np.full(classes, -1)
-    rows[pools["code"]] = np.searchsorted(np.sort(pools["pool"].unique()), pools["pool"])
-    return rows
+def class_pools(experiment: Experiment) -> np.ndarray:
+    """Number of the pool of classes whose area is wanted together, by class code, int64; -1 for none."""
+    codes = class_codes(read_legend("land_use"))
+    if experiment.coarse == "perfect":
+        return np.arange(codes.size)
+    table, pools = read_pools(), np.full(codes.size, -1)
+    pools[table["code"]] = np.unique(table["pool"], return_inverse=True)[1]
+    return pools

@@ -101,8 +101,7 @@ class Neural:
             If no cell can be learned from.
         """
         self.encoding = fit_encoding(cube, split, self.settings["method"])
-        fold = "" if split.fold is None else f"-fold{split.fold}"
-        file = self.checkpoints / f"{split.experiment}{fold}.pt" if self.checkpoints else None
+        file = self.checkpoints / f"{split.title}.pt" if self.checkpoints else None
         counts = transition_counts(cube, split.train)
         self.transitions = transition_shares(counts, self.classes) if self.encoding.start else {}
         network = self._build(self.encoding, counts)
@@ -111,7 +110,7 @@ class Neural:
             self.sampler(cube, split, cases, more) for more, cases in enumerate((split.train, split.validation))
         )
         validation = [self._held(*held.draw(i, self.settings["batch"])) for i in range(_HELD)]
-        title = f"{split.experiment}{fold}: train {self.name}"
+        title = f"{split.title}: train {self.name}"
         try:
             self.history = training.run(partial(self.windows, train), validation, title)
         except torch.OutOfMemoryError:

@@ -201,22 +201,3 @@ def _change_codes(
     codes = np.where(np.isin(prior, land) & np.isin(observed, land), codes, 5)
     missing = (prior == NO_DATA) | (observed == NO_DATA) | (simulated == NO_DATA)
     return np.where(missing, -1, codes), missing | (prior == 0)
-
-
-def add_edges(figure: Figure, corners: list[tuple[float, float]]) -> Figure:
-    """Thin lines along the edges between regions, on every map of a figure.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    corners : list of tuple of float
-        Latitude and longitude (degrees) of each region's north-west corner.
-    """
-    for axes in (a for a in figure.axes if isinstance(a, GeoAxes)):
-        west, east, south, north = axes.get_extent(ccrs.PlateCarree())
-        style = {"color": "black", "linewidth": 0.4, "linestyle": (0, (6, 6)), "transform": ccrs.PlateCarree()}
-        for lat in {lat for lat, _ in corners if lat < north - 1e-6}:
-            axes.plot([west, east], [lat, lat], **style)
-        for lon in {lon for _, lon in corners if lon > west + 1e-6}:
-            axes.plot([lon, lon], [south, north], **style)
-    return figure

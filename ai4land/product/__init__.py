@@ -1,7 +1,7 @@
 """The product: stores of a run's land use with confidence and source, what it does at 0.25 degree, and exports."""
 
 from ai4land.product.exports import write_cog, write_netcdf
-from ai4land.product.fields import area_residual, class_pools, coarse_shares, luh2_difference, product_areas
+from ai4land.product.fields import area_residual, coarse_shares, luh2_difference, product_areas
 from ai4land.product.fill import fill_product
 from ai4land.product.report import write_readme
 from ai4land.product.rollouts import rollout_path
@@ -11,7 +11,7 @@ from ai4land.product.store import create_product, open_product, partial_path
 from ai4land.product.years import Years, product_stores
 
 __all__ = [
-    "Years", "area_residual", "class_pools", "coarse_shares", "count_apart", "count_seams", "create_product",
+    "Years", "area_residual", "coarse_shares", "count_apart", "count_seams", "create_product",
     "fill_product", "hard_joins", "luh2_difference", "open_product", "partial_path", "product_areas", "product_stores",
     "rollout_path", "write_cog", "write_netcdf", "write_readme", "write_stac",
 ]  # fmt: skip

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ai4land.allocate import Wanted, read_pools
+from ai4land.allocate import Wanted
 from ai4land.grid import COARSE_CELLS, Grid, block_index, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.runs import Experiment
 from ai4land.samples import RegionCube
 
 _STRIP = 500  # rows in work at a time
@@ -46,16 +45,6 @@ def coarse_shares(labels: np.ndarray, before: np.ndarray | None, grid: Grid) -> 
         return fraction, np.full((n, *fraction.shape), np.nan, np.float32)
     moved = shares(before.astype(int) * n + labels, n * n, known & (before != NO_DATA))
     return fraction, moved.reshape(n, *fraction.shape)
-
-
-def class_pools(experiment: Experiment) -> np.ndarray:
-    """Number of the pool of classes whose area is wanted together, by class code, int64; -1 for none."""
-    codes = class_codes(read_legend("land_use"))
-    if experiment.coarse == "perfect":
-        return np.arange(codes.size)
-    table, pools = read_pools(), np.full(codes.size, -1)
-    pools[table["code"]] = np.unique(table["pool"], return_inverse=True)[1]
-    return pools
 
 
 def member_spread(maps: list[np.ndarray], grid: Grid) -> np.ndarray:

@@ -18,12 +18,12 @@ import xarray as xr
 import zarr
 
 from ai4land import source_digest
-from ai4land.allocate import wanted_areas
+from ai4land.allocate import class_pools, wanted_areas
 from ai4land.checks import room_on_disk
 from ai4land.cube import Layout, open_cube, plan_layout
 from ai4land.cube.layout import coarse_window
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.product.fields import area_residual, class_pools, coarse_shares, luh2_difference, member_spread
+from ai4land.product.fields import area_residual, coarse_shares, luh2_difference, member_spread
 from ai4land.product.jobs import read_done, run_jobs, worker_pool
 from ai4land.product.rollouts import check_rollouts, rollout_path
 from ai4land.product.store import create_product, partial_path

@@ -5,33 +5,16 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from ai4land.product.fields import class_pools
+from ai4land.allocate import class_pools
 from ai4land.product.rollouts import rollout_path
 from ai4land.rollout import open_rollout
 from ai4land.runs import Run
 from ai4land.stitch import Tile, count_disagreement, count_seam, edge_mask, join_regions, stitch_maps
 
 
-def stitch_region_maps(run: Run, results: Path, tiles: dict[str, Tile], name: str, region: str) -> xr.DataArray:
-    """Stitched maps of a region's own cells in the judged years of a rollout, first member.
-
-    Parameters
-    ----------
-    run : Run
-    results : pathlib.Path
-        Folder of the run's results.
-    tiles : dict of str to Tile
-        Of all regions.
-    name : str
-        Of the rollout's experiment.
-    region : str
-
-    Returns
-    -------
-    xarray.DataArray, shape (time, lat, lon), uint8
-    """
-    made = {r: open_rollout(rollout_path(results, r, name, 0)) for r in tiles}
-    return stitch_maps(tiles, made, region, run.experiments[name].targets, class_pools(run.experiments[name]))
+def _opened(results: Path, tiles: dict[str, Tile], name: str) -> dict[str, xr.Dataset]:
+    """First member's rollout of every region."""
+    return {region: open_rollout(rollout_path(results, region, name, 0)) for region in tiles}
 
 
 def count_seams(run: Run, results: Path, tiles: dict[str, Tile], observed: xr.DataArray) -> pd.DataFrame:
@@ -43,9 +26,10 @@ def count_seams(run: Run, results: Path, tiles: dict[str, Tile], observed: xr.Da
     for name, experiment in run.experiments.items():
         if not (experiment.stepwise and experiment.allocation and run.judged(name)):
             continue
+        rolled, pools = _opened(results, tiles, name), class_pools(experiment)
         for region, tile in tiles.items():
             true = observed.isel(lat=tile.own[0], lon=tile.own[1])
-            made = stitch_region_maps(run, results, tiles, name, region)
+            made = stitch_maps(tiles, rolled, region, experiment.targets, pools)
             start, near = true.sel(time=experiment.start).to_numpy(), edge_mask(tiles, tile.own)
             counts = count_seam(start, true.sel(time=experiment.targets), made, near)
             tables.append(counts.assign(experiment=name, region=region))
@@ -57,9 +41,9 @@ def count_apart(run: Run, results: Path, tiles: dict[str, Tile], name: str, one:
 
     ``one`` (time, lat, lon) is the same rollout made in one piece, on the run's grid.
     """
-    tables = []
+    experiment, rolled, tables = run.experiments[name], _opened(results, tiles, name), []
     for region, tile in tiles.items():
-        maps = stitch_region_maps(run, results, tiles, name, region)
+        maps = stitch_maps(tiles, rolled, region, experiment.targets, class_pools(experiment))
         alone = one.isel(lat=tile.own[0], lon=tile.own[1]).sel(time=maps["time"])
         tables.append(count_disagreement(alone, maps, edge_mask(tiles, tile.own)))
     table = pd.concat(tables).groupby(["year", "place"], as_index=False).sum()
@@ -68,6 +52,6 @@ def count_apart(run: Run, results: Path, tiles: dict[str, Tile], name: str, one:
 
 def hard_joins(results: Path, tiles: dict[str, Tile], name: str, blended: xr.DataArray) -> xr.DataArray:
     """Own cells of each region side by side in one year of a rollout: that of a ``blended`` map of the run's grid."""
-    made = {r: open_rollout(rollout_path(results, r, name, 0)) for r in tiles}
+    made = _opened(results, tiles, name)
     whole = slice(0, blended.shape[0]), slice(0, blended.shape[1])
     return blended.copy(data=join_regions(tiles, made, int(blended["time"]), whole))
