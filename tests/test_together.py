@@ -152,7 +152,7 @@ def test_knobs_that_make_no_sense_are_refused(tmp_path):
 def test_the_knobs_and_processes_of_fit(monkeypatch):
     knobs = notebook_knobs("tiny")
     assert (knobs["steps"], knobs["window"], knobs["batch"], knobs["networks"]) == (60, 64, 8, "unet")
-    assert notebook_knobs("catalonia-twin")["steps"] == 540
+    assert notebook_knobs("catalonia-twin")["steps"] == 450
     for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"):
         monkeypatch.delenv(name, raising=False)
     assert processes() == (1, 1)
