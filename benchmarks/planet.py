@@ -24,6 +24,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+for name, size in (("MMAP_THRESHOLD_", 1 << 33), ("TRIM_THRESHOLD_", 1 << 34), ("TOP_PAD_", 1 << 28)):
+    os.environ.setdefault(f"MALLOC_{name}", str(size))  # of the processes that are started, as under make
 
 import matplotlib.pyplot as plt
 import numpy as np
