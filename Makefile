@@ -43,6 +43,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Large arrays come and go: memory that the C library keeps is not faulted in again. A year of a rollout takes a fifth less.
+export MALLOC_MMAP_THRESHOLD_ := 8589934592
+export MALLOC_TRIM_THRESHOLD_ := 17179869184
+export MALLOC_TOP_PAD_ := 268435456
+
 # --- the paper ---------------------------------------------------------------------------------------
 py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 # REGIONS follows run.yml: one row "regions: [a, b]".

@@ -65,6 +65,8 @@ def refine(
         ]
         return _at(values, *(p.clamp(0, n - 1) for p, n in zip(places, sizes, strict=True))).movedim(-1, 1)
     rows, cols = (_between(start[:, i], shape[i], cells, sizes[i]) for i in range(2))
+    if bool(have.all()):
+        return _mixed(values, rows, cols).movedim(-1, 1)
     weight = have.movedim(1, -1).to(values.dtype)
     weight = weight[..., :1] if bool((have == have[:, :1]).all()) else weight
     fine = _mixed(torch.cat([values, weight], -1), rows, cols)
@@ -78,9 +80,13 @@ def _mixed(values: torch.Tensor, rows: tuple[torch.Tensor, ...], cols: tuple[tor
     """Values (batch, Y, X, channel) between their rows, then between their columns: (batch, y, x, channel)."""
     for axis, (before, after, share) in ((1, rows), (2, cols)):
         share = share.reshape(share.shape[0], *((-1, 1, 1) if axis == 1 else (1, -1, 1)))
-        first, second = (
-            torch.stack([one.index_select(axis - 1, k) for one, k in zip(values, places, strict=True)])
-            for places in (before, after)
-        )
+        first, second = (_taken(values, places, axis) for places in (before, after))
         values = torch.lerp(first, second, share)
     return values
+
+
+def _taken(values: torch.Tensor, places: torch.Tensor, axis: int) -> torch.Tensor:
+    """Rows (axis 1) or columns (axis 2) of every field of a batch at places of its own (batch, length)."""
+    if len(values) == 1:  # stacking would copy it
+        return values.index_select(axis, places[0])
+    return torch.stack([one.index_select(axis - 1, k) for one, k in zip(values, places, strict=True)])
