@@ -1,6 +1,7 @@
 """What land cover and leaf area are predicted from, by name: annual fields (y, x) and monthly ones (12, y, x)."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -81,9 +82,16 @@ def between(values: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
         parts = tuple(
             part.take(first, axis) * (1 - share) + part.take(np.minimum(first + 1, last), axis) * share
             for part in parts
-        )  # type: ignore[assignment]
+        )
     made, weight = parts
     return np.where(weight > 1e-6, made / np.maximum(weight, 1e-6), np.float32(np.nan)).astype(np.float32)
+
+
+@cache
+def _names(legend: str) -> dict[int, str]:
+    """Names of the classes of a legend by code."""
+    table = read_legend(legend).set_index("code")["name"]
+    return {int(code): str(table[code]) for code in class_codes(read_legend(legend))}
 
 
 def _one_hot(prefix: str, labels: np.ndarray, names: dict[int, str]) -> dict[str, np.ndarray]:
@@ -92,9 +100,8 @@ def _one_hot(prefix: str, labels: np.ndarray, names: dict[int, str]) -> dict[str
 
 def _shares(maps: Yearly, year: int, cells: Window, grid: Grid) -> dict[str, np.ndarray]:
     """One-hot land use, and the shares of its classes around every cell."""
-    legend = read_legend("land_use")
-    codes = class_codes(legend)
-    names = {int(c): str(legend.loc[legend["code"] == c, "name"].item()) for c in codes}
+    names = _names("land_use")
+    codes = np.array(list(names))
     out = _one_hot("land_use", maps.at(year, cells), names)
     for radius in RADII:
         wide = tuple(
@@ -108,8 +115,8 @@ def _shares(maps: Yearly, year: int, cells: Window, grid: Grid) -> dict[str, np.
 
 def cover_groups() -> dict[int, str]:
     """Names of the level-1 classes of land cover by code."""
-    legend = read_legend("land_cover").set_index("code")["name"]
-    return {int(c): str(legend[c]) for c in sorted({int(level_1(c)) for c in class_codes(read_legend("land_cover"))})}
+    names = _names("land_cover")
+    return {int(code): names[int(code)] for code in np.unique(level_1(np.array(list(names))))}
 
 
 def _climate_of_year(cube: VegetationCube, year: int, target: Grid) -> dict[str, np.ndarray]:
@@ -156,20 +163,14 @@ def annual_fields(
     if given.land_use:
         out |= _shares(cube.land_use, year, cells, cube.grid)
         if prior:
-            names = {
-                int(r.code): str(r.name)
-                for r in read_legend("land_use").drop(columns="label").itertuples(index=False)
-                if r.name != "no_data"
-            }
-            out |= _one_hot("prior_land_use", cube.land_use.at(prior_year, cells), names)
+            out |= _one_hot("prior_land_use", cube.land_use.at(prior_year, cells), _names("land_use"))
     if given.land_cover:
         out |= _one_hot("land_cover", level_1(cube.land_cover.at(year, cells)), cover_groups())
         if prior:
             out |= _one_hot("land_cover_before", level_1(cube.land_cover.at(prior_year, cells)), cover_groups())
     if given.prior_cover:
-        legend = read_legend("land_cover")
-        names = {int(c): str(legend.loc[legend["code"] == c, "name"].item()) for c in class_codes(legend)}
-        out |= _one_hot("prior_land_cover", np.where(shown, cube.land_cover.at(prior_year, cells), 0), names)
+        prior_cover = np.where(shown, cube.land_cover.at(prior_year, cells), 0)
+        out |= _one_hot("prior_land_cover", prior_cover, _names("land_cover"))
     if prior:
         out["hidden"] = (~shown).astype(np.float32)
         out["years"] = np.full(fine.shape, year - prior_year, np.float32)
@@ -187,8 +188,8 @@ def annual_fields(
 
 def _zones(zone: np.ndarray) -> dict[str, np.ndarray]:
     """Main climate groups A to E, one-hot."""
-    legend = read_legend("koppen_geiger").set_index("code")["name"]
-    groups = {g: [int(c) for c, name in legend.items() if name != "no_data" and name[0] == g] for g in "abcde"}
+    names = _names("koppen_geiger")
+    groups = {g: [code for code, name in names.items() if name[0] == g] for g in "abcde"}
     return {f"climate_{g}": np.isin(zone, codes).astype(np.float32) for g, codes in groups.items()}
 
 

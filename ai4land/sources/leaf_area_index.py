@@ -6,6 +6,7 @@ round its bits; sensors change within a product; GLASS V04 is scaled by 0.01, la
 """
 
 import re
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ _HDF4 = (
     "gdalwarp -t_srs EPSG:4326 -srcnodata 255 -dstnodata 255 *.hdf X.tif; then give the GeoTIFF alone."
 )
 _UNITS = {"1", "m2 m-2", "m**2 m**-2", "m^2 m^-2", "m2/m2", "m2.m-2"}
+_CGLS = {"LAI": "leaf_area_index", "RMSE": "leaf_area_index_uncertainty"}
 _UNUSABLE = 0x01 | 0x40 | 0x80  # obs_is_fillvalue, tip_untrusted, obs_unusable
 
 
@@ -45,7 +47,7 @@ def _series(parts: list[xr.Dataset], files: list[InputFile], **attrs: str) -> xr
     return lai.assign_attrs(attrs)
 
 
-def _at_date(fields: dict[str, xr.DataArray], file: InputFile, sensor: str) -> xr.Dataset:
+def _at_date(fields: Mapping[Hashable, xr.DataArray], file: InputFile, sensor: str) -> xr.Dataset:
     """Maps of one file in the canonical form, at the nominal date of the file name."""
     date = file.keys["date"]
     when = pd.to_datetime(date, format="%Y%m%d" if len(date) == 8 else "%Y%j", errors="coerce")
@@ -97,14 +99,18 @@ def open_lai_cgls_netcdf(files: list[InputFile], version: str) -> xr.Dataset:
     """
     parts = []
     for file in files:
-        data = _open_packed(file.path)
-        # 210 steps of 1/30 make the physical maximum, 7; the tolerance is for a rounded scale.
-        lai = _unpack(data["LAI"], data["LAI"] < 251, file.path)
-        fields = {"leaf_area_index": lai.where(lai < 7.01)}
-        if "RMSE" in data:
-            fields["leaf_area_index_uncertainty"] = _unpack(data["RMSE"], data["RMSE"] < 251, file.path)
-        parts.append(_at_date(fields, file, _sensor(file, version)))
-    return _series(parts, files, product="CGLS", version=version, definition="true")
+        raw = (data := _open_packed(file.path))[[name for name in _CGLS if name in data]]
+        for field in raw.values():
+            if field.dtype != np.uint8 or abs(30 * float(field.attrs.get("scale_factor", 0)) - 1) > 2e-3:
+                what = f"{file.path}: {field.name} is {field.dtype} with {field.attrs}"
+                raise ValueError(f"{what}, expected packed integers in steps of 1/30 (m2 m-2); another product?")
+        parts.append(_at_date(dict(raw.drop_attrs()), file, _sensor(file, version)))
+    raw = concat_series(parts, [file.path.name for file in files])
+    value = (raw.astype(np.float32) * np.float32(1 / 30)).where(raw < 251)  # together: faster than file by file
+    # 210 steps of 1/30 make the physical maximum, 7; the tolerance is for a rounded scale.
+    value["LAI"] = value["LAI"].where(value["LAI"] < 7.01)
+    value = value.rename({name: _CGLS[str(name)] for name in value.data_vars})
+    return _series([value], files, product="CGLS", version=version, definition="true")
 
 
 def open_lai_c3s_netcdf(files: list[InputFile], version: str) -> xr.Dataset:

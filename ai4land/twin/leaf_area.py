@@ -4,11 +4,15 @@ What grows follows the land cover of the year, its season the weather. Codes abo
 changes from 2014, and with it the name of the files.
 """
 
+import zlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from math import ceil, floor
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 
+import h5py
 import numpy as np
 import xarray as xr
 from tqdm import tqdm
@@ -25,6 +29,8 @@ _PER_DEGREE = 112
 _NORTH, _ROWS, _COLS = 80, 15680, 40320  # the product ends at 60 S
 _FIRST, _LAST = date(1999, 1, 1), date(2020, 6, 30)
 _WATER, _MISSING = 254, 255
+_TYPES = {"LAI": np.uint8, "RMSE": np.uint8, "QFLAG": np.uint16}
+_LEVEL = 1  # of compression
 _LAG = 0.04  # years by which leaves follow the weather
 # Leaf area index (m2 m-2) in season and out of season where neither warmth nor water is short, by start of the name.
 _LEAVES = {
@@ -127,7 +133,8 @@ class LeafArea:
         return out | {"QFLAG": water.astype(np.uint16)}
 
 
-def _write(path: Path, made: LeafArea, when: date) -> None:
+def _write_empty(path: Path, made: LeafArea) -> None:
+    """Write a file without values: each field is one chunk, all of zeros."""
     scale = {"scale_factor": np.float32(1 / 30), "add_offset": np.float32(0), "units": "", "grid_mapping": "crs",
              "valid_range": np.array([0, 210], np.uint8), "missing_value": np.uint8(_MISSING)}  # fmt: skip
     about = {
@@ -135,18 +142,27 @@ def _write(path: Path, made: LeafArea, when: date) -> None:
         "RMSE": {"long_name": "Root Mean Square Error of Leaf Area Index 1km", **scale},
         "QFLAG": {"long_name": "Quality flag of Leaf Area Index 1km", "grid_mapping": "crs"},
     }
-    day = (np.datetime64(when) - np.datetime64("1970-01-01")).astype(float)
     axes = {
-        "time": ("time", [day], {"units": "days since 1970-01-01 00:00:00", "axis": "T", "long_name": "Time"}),
+        "time": ("time", [0.0], {"units": "days since 1970-01-01 00:00:00", "axis": "T", "long_name": "Time"}),
         "lat": ("lat", made.lat, {"units": "degrees_north", "standard_name": "latitude", "axis": "Y"}),
         "lon": ("lon", made.lon, {"units": "degrees_east", "standard_name": "longitude", "axis": "X"}),
     }
-    fields = {name: (("time", "lat", "lon"), field[None], about[name]) for name, field in made.packed(when).items()}
+    shape = 1, made.lat.size, made.lon.size
+    fields = {name: (("time", "lat", "lon"), np.zeros(shape, _TYPES[name]), about[name]) for name in about}
     crs = ((), np.int32(0), {"grid_mapping_name": "latitude_longitude"})
     data = xr.Dataset({**fields, "crs": crs}, axes, {"title": "Leaf area index of the twin Earth (synthetic)"})
+    deflated = {"zlib": True, "complevel": _LEVEL, "chunksizes": shape}
     packed: dict[str, dict[str, object]] = {str(n): {"_FillValue": None} for n in data.variables}
-    packed |= {name: {"_FillValue": np.uint8(_MISSING), "zlib": True, "complevel": 1} for name in ("LAI", "RMSE")}
-    write_netcdf(path, data, packed | {"QFLAG": {"_FillValue": None, "zlib": True, "complevel": 1}})
+    packed |= {name: {"_FillValue": np.uint8(_MISSING), **deflated} for name in ("LAI", "RMSE")}
+    write_netcdf(path, data, packed | {"QFLAG": {"_FillValue": None, **deflated}})
+
+
+def _fill(path: Path, made: LeafArea, when: date) -> None:
+    """Put the values of one date into a file of `_write_empty`."""
+    with h5py.File(path, "r+") as file:
+        file["time"][0] = (np.datetime64(when) - np.datetime64("1970-01-01")).astype(float)
+        for name, field in made.packed(when).items():
+            file[name].id.write_direct_chunk((0, 0, 0), zlib.compress(field.tobytes(), _LEVEL))
 
 
 def write_leaf_area(raw: Path, grid: Grid, years: list[int], seed: int) -> None:
@@ -167,5 +183,11 @@ def write_leaf_area(raw: Path, grid: Grid, years: list[int], seed: int) -> None:
     if not paths:
         return
     made = LeafArea(grid, seed)
-    for when, path in tqdm(paths.items(), desc="twin Earth, leaf area index", unit="map", mininterval=5):
-        _write(path, made, when)
+    with TemporaryDirectory(dir=raw) as folder:
+        # All dates have the same axes and attributes: a copy with other values takes a third of the time.
+        empty = Path(folder) / "empty.nc"
+        _write_empty(empty, made)
+        for when, path in tqdm(paths.items(), desc="twin Earth, leaf area index", unit="map", mininterval=5):
+            part = Path(copyfile(empty, path.with_suffix(".part")))
+            _fill(part, made, when)
+            part.replace(path)
