@@ -23,7 +23,7 @@ def _weights(shape: tuple[int, int], grid: Grid) -> Iterator[tuple[str, np.ndarr
     yield "km2", np.broadcast_to(grid.cell_area()[:, None] * 1e-6, shape)
 
 
-def _rows(statistic: str, weight: str, **columns: object) -> pd.DataFrame:
+def _rows(statistic: str | list[str], weight: str, **columns: object) -> pd.DataFrame:
     empty = {"resolution": 1, "prior": -1, "observed": -1, "simulated": -1}
     return pd.DataFrame({"statistic": statistic, "weight": weight, **empty, **columns})
 
@@ -37,14 +37,19 @@ def no_data_code(legend: str) -> int:
 def _three_map(statistic: str, maps: tuple, where: np.ndarray, weight: str, value: np.ndarray,
                codes: np.ndarray) -> pd.DataFrame:  # fmt: skip
     """Cells (or km2) of every combination of prior, observed and simulated class."""
-    n = codes.size
-    p, o, s = (np.searchsorted(codes, m[where]) for m in maps)
+    n, place = codes.size, _places(codes)
+    p, o, s = (place[m[where]] for m in maps)
     total = np.bincount((p * n + o) * n + s, weights=value[where], minlength=n**3)
     used = np.flatnonzero(total)
     return _rows(
         statistic, weight, prior=codes[used // n**2], observed=codes[used // n % n], simulated=codes[used % n],
         value=total[used],
     )  # fmt: skip
+
+
+def _places(codes: np.ndarray) -> np.ndarray:
+    """Place among the classes by code, (256,) int64; that of the last for codes that are none."""
+    return np.minimum(np.searchsorted(codes, np.arange(256)), codes.size - 1)
 
 
 def _sums(keys: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -87,23 +92,21 @@ def _change_in_blocks(prior: np.ndarray, observed: np.ndarray, simulated: np.nda
 
 
 def _areas_in_blocks(observed: np.ndarray, simulated: np.ndarray, block: np.ndarray, value: np.ndarray,
-                     cells: int, legend: str) -> dict[str, float]:  # fmt: skip
-    """Agreement of class areas in blocks, and the sum and number of their absolute area errors."""
-    codes = class_codes(read_legend(legend))
-    land_codes = class_codes(read_legend(legend), land_only=True)
-    used, block = np.unique(block, return_inverse=True)
-    n, size = codes.size, used.size
+                     cells: int, land: np.ndarray) -> dict[str, float]:  # fmt: skip
+    """Agreement of class areas in blocks, and the sum and number of their absolute area errors.
 
-    def areas(m: np.ndarray) -> np.ndarray:
-        index = block * n + np.searchsorted(codes, m)
-        return np.bincount(index, weights=value, minlength=size * n).reshape(size, n)
+    ``observed`` and ``simulated`` are places among the classes, of flat cells; ``land`` says which classes are land.
+    """
+    size, n = int(block.max()) + 1, land.size
+
+    def areas(place: np.ndarray) -> np.ndarray:
+        return np.bincount(block * n + place, weights=value, minlength=size * n).reshape(size, n)
 
     seen, made = areas(observed), areas(simulated)
-    total = seen.sum(1)
     enough = np.bincount(block, minlength=size) > LEAST_SHARE * cells**2
-    error = np.abs(made - seen)[enough][:, np.searchsorted(codes, land_codes)] / total[enough][:, None]
+    error = np.abs(made - seen)[enough][:, land] / seen[enough].sum(1)[:, None]
     return {
-        "agreement": float(np.minimum(seen, made).sum()), "total": float(total.sum()),
+        "agreement": float(np.minimum(seen, made).sum()), "total": float(seen.sum()),
         "area_error_sum": float(error.sum()), "area_error_number": float(error.size),
     }  # fmt: skip
 
@@ -154,16 +157,21 @@ def count_maps(
     land = judged & np.isin(prior, land_codes) & np.isin(observed, land_codes)
     p, o, s = (m[land].astype(np.int64) for m in maps)
     blocks = {cells: block_index(grid.shape, cells)[land] for cells in (resolutions if land.any() else ())}
+    is_land, observed_at, simulated_at = np.isin(codes, land_codes), *(_places(codes)[m] for m in (o, s))
     tables = []
     for weight, value in _weights(grid.shape, grid):
+        sums: dict[tuple[str, int], float] = {}
         tables.append(_three_map("joint", maps, judged, weight, value, codes))
         if lasting is not None:
             kept = prior, lasting, simulated
             tables.append(_three_map("joint_lasting", kept, land & (lasting != missing), weight, value, codes))
         for cells, block in blocks.items():
-            sums = _change_in_blocks(p, o, s, block, value[land])
-            sums |= _areas_in_blocks(o, s, block, value[land], cells, legend)
-            tables += [_rows(name, weight, resolution=cells, value=[total]) for name, total in sums.items()]
+            found = _change_in_blocks(p, o, s, block, value[land])
+            found |= _areas_in_blocks(observed_at, simulated_at, block, value[land], cells, is_land)
+            sums |= {(name, cells): total for name, total in found.items()}
+        if sums:
+            names, sides = zip(*sums, strict=True)
+            tables.append(_rows(list(names), weight, resolution=sides, value=list(sums.values())))
     return pd.concat(tables, ignore_index=True)
 
 

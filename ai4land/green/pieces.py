@@ -1,5 +1,6 @@
 """What rollouts and products of land cover and leaf area are made from: where it lies, and whether it is there."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import zarr
 from ai4land.cube import Layout
 from ai4land.product import open_product
 from ai4land.runs import Run
-from ai4land.samples.vegetation import VegetationCube, Window, Yearly
+from ai4land.samples.vegetation import VegetationCube, Yearly
 from ai4land.stitch import Tile, plan_tiles
 from ai4land.stitch.tiles import shift
 from ai4land.vegetation import Vegetation
@@ -138,7 +139,7 @@ def _few(years: list[int]) -> str:
 
 
 def product_land_use(pieces: dict[str, Path], cube: VegetationCube) -> Yearly:
-    """Land use of the product in a region's cells, years of all its stores; read where it is cut.
+    """Land use of the product in a region's cells, years of all its stores; three years are in memory at a time.
 
     Parameters
     ----------
@@ -149,15 +150,13 @@ def product_land_use(pieces: dict[str, Path], cube: VegetationCube) -> Yearly:
     """
     stores = [open_product(path)["land_use"] for name, path in pieces.items() if name.startswith("land_use")]
     made = {int(year): one for one in stores for year in one["time"]}
+    rows, cols = (slice(first, first + size) for first, size in zip(cube.corner, cube.grid.shape, strict=True))
 
-    def read(year: int, window: Window) -> np.ndarray:
-        rows, cols = (
-            slice(corner + part.indices(size)[0], corner + part.indices(size)[1])
-            for corner, part, size in zip(cube.corner, window, cube.grid.shape, strict=True)
-        )
-        return made[year].sel(time=year).isel(lat=rows, lon=cols).to_numpy()
+    @lru_cache(maxsize=3)  # a step asks for two years, block by block
+    def whole(year: int) -> np.ndarray:
+        return made[year].sel(time=year)[rows, cols].to_numpy()
 
-    return Yearly("land use of the product", sorted(made), read)
+    return Yearly("land use of the product", sorted(made), lambda year, window: whole(year)[window])
 
 
 def rolled_path(results: Path, region: str) -> Path:

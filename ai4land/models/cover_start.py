@@ -52,6 +52,10 @@ class Shown:
     moved: np.ndarray
     valid: np.ndarray
 
+    def cut(self, rows: slice) -> "Shown":
+        """Some rows of it."""
+        return Shown(self.prior[rows], self.land_use[rows], self.moved[rows], self.valid[rows])
+
     @property
     def water(self) -> np.ndarray:
         """Cells that stay water: by the prior map, or, where it is not seen, by land use; (y, x) bool."""

@@ -122,15 +122,14 @@ class CoverTrees:
             halved = training and self.halved
             drawn, odds = draw_cells(shown, cover, self.classes, rows // len(cases), rng, halved)
             for strip in strips(*cover.shape):
-                where = np.zeros(cover.shape, bool)
-                where[strip] = drawn[strip]
+                part, where = shown.cut(strip), drawn[strip]
                 if not where.any():
                     continue
-                margin = self._margin(shown, where, year - prior_year)
-                margin += np.float32(odds) * (shown.prior[where][:, None] == np.array(self.classes))
+                margin = self._margin(part, where, year - prior_year)
+                margin += np.float32(odds) * (part.prior[where][:, None] == np.array(self.classes))
                 unseen = None if hidden is None else hidden[strip]
-                matrix = self._matrix(cube, prior_year, year, (strip, slice(None)), where[strip], unseen)
-                yield matrix, np.searchsorted(self.classes, cover[where]), margin
+                matrix = self._matrix(cube, prior_year, year, (strip, slice(None)), where, unseen)
+                yield matrix, np.searchsorted(self.classes, cover[strip][where]), margin
 
     def _matrix(
         self, cube: VegetationCube, prior_year: int, year: int, window: Window, where: np.ndarray,

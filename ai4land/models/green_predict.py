@@ -100,7 +100,7 @@ def finished(
         data, water = masks[head]
         if head == LEAVES:
             dry = water if COVER not in out else water | (COVERS[out[COVER].argmax(0)] == WATER)
-            mean, spread = (part.cpu().numpy() for part in own[0].chunk(2))
+            mean, spread = own[0, : 2 * MONTHS].cpu().numpy().reshape(2, MONTHS, *data.shape)
             error = np.exp(0.5 * spread) * np.float32(tuning[head])
             for name, values in ((LEAVES, np.clip(mean, 0, LARGEST)), (ERROR, error)):
                 out[name] = np.where(data, np.where(dry, np.float32(0), values), np.float32(np.nan))
@@ -128,7 +128,7 @@ def calibrated(outputs: Outputs, start: Start, held: list[Part]) -> dict[str, fl
     for head, parts in found.items():
         rows, right = (np.concatenate(part) for part in zip(*parts, strict=True))
         if head == LEAVES:
-            off = (rows[:, :MONTHS] - right) ** 2 * np.exp(-rows[:, MONTHS:])
+            off = (rows[:, :MONTHS] - right) ** 2 * np.exp(-rows[:, MONTHS : 2 * MONTHS])
             tuning[head] = float(np.sqrt(off.mean())) if off.size else 1.0
         else:
             tuning[head] = fit_temperature(rows, right[:, 0].astype(int))

@@ -17,9 +17,6 @@ from ai4land.samples.vegetation import VegetationCube
 from ai4land.vegetation import MONTHS
 
 OUTPUTS = {USE: USES.size, COVER: COVERS.size, LEAVES: 2 * MONTHS}  # of leaf area: mean and log variance
-Losses = tuple[
-    torch.Tensor, torch.Tensor, torch.Tensor
-]  # of cells; share of their labels that are known; of the spread
 _LEAST = 1e-3  # of a loss's variance: no loss weighs more than a thousand times
 _WIDEST = 5.0  # a predicted log variance is no further from that of the start
 
@@ -52,7 +49,7 @@ class Start(nn.Module):
             if head in self.heads and head != LEAVES:
                 self.register_buffer(head, torch.zeros(len(gaps), size + 1, USES.size + 1, size))
         self.register_buffer("seasons", torch.zeros(GROUPS.size + 1, MONTHS))
-        self.register_buffer("error", torch.ones(MONTHS))  # of the start of a season, m2 m-2
+        self.register_buffer("error", torch.ones(2, MONTHS))  # of the start, m2 m-2: prior season hidden, and shown
         group = torch.as_tensor(at.places(level_1(COVERS), GROUPS))
         self.register_buffer("grouped", nn.functional.one_hot(group, GROUPS.size + 1).float(), persistent=False)
         self.scales = nn.Parameter(torch.zeros(len(self.heads)))  # log variances that weigh the losses
@@ -76,22 +73,23 @@ class Start(nn.Module):
         ValueError
             If a head has no label in any of them.
         """
-        found = []
-        for _, origin, labels in samples:
-            x, y = (torch.as_tensor(part)[None] for part in (origin, labels))
-            made = self(x, torch.zeros(1, sum(OUTPUTS[h] for h in self.heads), *x.shape[2:]))
-            sums = torch.stack([torch.stack([part.sum() for part in one[:2]]) for one in self.losses(made, y)])
-            leaves = y[:, -MONTHS:] - self.split(made)[-1][:, :MONTHS] if LEAVES in self.heads else y[:, :0]
-            found.append((sums, leaves.nan_to_num().square().sum((0, 2, 3)), leaves.isfinite().sum((0, 2, 3))))
-        sums, squares, number = (torch.stack(part).double().sum(0) for part in zip(*found, strict=True))
+        parts = [tuple(torch.as_tensor(part)[None] for part in sample[1:]) for sample in samples]
+        blank = torch.zeros(1, sum(OUTPUTS[h] for h in self.heads), *parts[0][0].shape[2:])
+        if LEAVES in self.heads:
+            off = torch.cat([self.labels(y)[-1] - self.split(self(x, blank))[-1][:, :MONTHS] for x, y in parts])
+            shown = torch.cat([x[:, at.SEASON : at.FRACTIONS].isfinite() for x, _ in parts])
+            for kind in (0, 1):
+                used = off.isfinite() & (shown == bool(kind))
+                squares = torch.where(used, off, 0.0).square().sum((0, 2, 3)) / used.sum((0, 2, 3)).clamp(min=1)
+                self.error[kind] = torch.where(used.any(0).any(1).any(1), squares.sqrt().clamp(min=_LEAST), 1.0)
+        sums = torch.zeros(len(self.heads), 2, dtype=torch.float64)
+        for x, y in parts:
+            sums += torch.stack([torch.stack(one[:2]).sum((1, 2, 3)) for one in self.losses(self(x, blank), y)])
         lacking = [head for head, known in zip(self.heads, sums[:, 1], strict=True) if not known]
         if lacking:
-            raise ValueError(
-                f"no land with {', '.join(lacking)} in the training years; is the region all sea? Leave it out."
-            )
+            msg = f"no {', '.join(lacking)} on land in the training years; is the region all sea? Leave it out."
+            raise ValueError(msg)
         self.scales.copy_((2 * sums[:, 0] / sums[:, 1]).clamp(min=_LEAST).log())
-        if LEAVES in self.heads:
-            self.error.copy_((squares / number.clamp(min=1)).sqrt().clamp(min=1e-3))
 
     def _classes(self, head: str, origin: torch.Tensor) -> torch.Tensor:
         gap = (self.gaps[None] - origin[:, at.YEARS, :1, 0]).abs().argmin(1)[:, None, None]
@@ -113,7 +111,10 @@ class Start(nn.Module):
         return torch.where(prior.isfinite(), now + prior.nan_to_num() - before, now)
 
     def forward(self, origin: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-        """Logits of classes, mean (m2 m-2) and log variance of leaf area, (batch, output, y, x) float32.
+        """Outputs of the heads, (batch, output, y, x) float32.
+
+        Logits of the classes; mean (m2 m-2) and log variance of leaf area by month, and the log mean square error that
+        its start has there.
 
         Parameters
         ----------
@@ -126,27 +127,29 @@ class Start(nn.Module):
         cover = None
         # Log shares of rare changes, and seasons, lose three per cent in bfloat16.
         with torch.autocast(origin.device.type, enabled=False):
-            for head, own in zip(self.heads, self.split(made.float()), strict=True):
+            for head, own in zip(self.heads, made.float().split([OUTPUTS[h] for h in self.heads], 1), strict=True):
                 if head != LEAVES:
                     parts.append(own + self._classes(head, origin))
                     cover = parts[-1] if head == COVER else cover
                     continue
                 mean, spread = own.chunk(2, 1)
-                error = self.error[:, None, None]
+                shown = origin[:, at.SEASON : at.FRACTIONS].isfinite()
+                error = torch.where(shown, self.error[1, :, None, None], self.error[0, :, None, None])
                 parts += [self._leaves(origin, cover) + error * mean, spread.clamp(-_WIDEST, _WIDEST) + 2 * error.log()]
+                parts.append(error.square().mean(1, keepdim=True).log())
         return torch.cat(parts, 1)
 
     def split(self, output: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Outputs of the heads, one after the other."""
-        return output.split([OUTPUTS[h] for h in self.heads], 1)
+        return output.split([OUTPUTS[h] + (h == LEAVES) for h in self.heads], 1)
 
     def labels(self, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Labels of the heads, one after the other."""
         return labels.split([MONTHS if h == LEAVES else 1 for h in self.heads], 1)
 
-    def losses(self, output: torch.Tensor, labels: torch.Tensor) -> list[Losses]:
-        """Losses of the heads, see `loss`."""
-        out = []
+    def losses(self, output: torch.Tensor, labels: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+        """By head, see `loss`: loss of the cells, share of their labels that is known, loss of the spread."""
+        out: list[tuple[torch.Tensor, ...]] = []
         for head, part, label in zip(self.heads, self.split(output), self.labels(labels), strict=True):
             known = label.isfinite()
             if head != LEAVES:
@@ -154,18 +157,19 @@ class Start(nn.Module):
                 loss = nn.functional.cross_entropy(part, target, ignore_index=-1, reduction="none")
                 out.append((loss, known[:, 0].float(), torch.zeros_like(loss)))
                 continue
-            mean, spread = part.chunk(2, 1)
+            mean, spread, usual = part.split([MONTHS, MONTHS, 1], 1)
             square = torch.where(known, mean - label, 0.0) ** 2
             spread = 0.5 * (square.detach() * (-spread).exp() + spread) * known
-            out.append((0.5 * square.mean(1), known.float().mean(1), spread.mean(1)))
+            out.append((0.5 * (square / usual.exp()).mean(1), known.float().mean(1), spread.mean(1)))
         return out
 
     def loss(self, output: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Weighted sum of the heads' losses over the cells (nat).
 
-        Each loss is divided by a variance that is learned with the weights (Kendall et al. 2018,
-        doi:10.1109/CVPR.2018.00781), and begins where the start has it. The spread of leaf area is learned from the
-        errors of the mean (Gaussian log likelihood), and has no say in the mean.
+        Cross entropy of the classes; half the squared error of leaf area over the mean square error of its start there,
+        so that hidden seasons do not drown the others. Each is divided by a variance that is learned with the weights
+        (Kendall et al. 2018, doi:10.1109/CVPR.2018.00781), and begins where the start has it. The spread of leaf area
+        is learned from the errors of the mean (Gaussian log likelihood), and has no say in the mean.
 
         Parameters
         ----------

@@ -47,6 +47,8 @@ class LeafTrees:
     they would not, and all rows are drawn alike. So are those of the validation years, which stop the boosting. Part of
     the blocks has its prior season hidden in random patches, at a random ratio.
 
+    Trees do not extrapolate: beyond the climate and CO2 of the training years leaf area stays as it is at their edge.
+
     Parameters
     ----------
     rounds : int

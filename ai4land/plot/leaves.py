@@ -15,6 +15,7 @@ from ai4land.plot.style import MODEL_NAMES, WIDTH, add_source, model_line, new_f
 _LARGEST = 7.0  # m2 m-2
 _UNIT = "leaf area index (m² m⁻²)"
 _WATER = "#d8e6ee"
+_MOST = 1000  # cells along a side of a panel; of a larger map every second is drawn, or third
 _NAMES = {"climatology": "Monthly climatology", "cell_mean": "Cell mean", "global_mean": "Mean of the region",
           "sequence": "Sequence model"}  # fmt: skip
 # Variants of one model by line, since its colour is taken; references in greys.
@@ -34,9 +35,11 @@ def _line(model: str, member: str) -> dict[str, object]:
 
 def _map(axes: Axes, field: np.ndarray, grid: Grid, low: float, high: float, colors: str) -> AxesImage:
     west, south, east, north = grid.bounds
+    step = -(-max(field.shape) // _MOST)
+    shown = np.ma.masked_invalid(field[step // 2 :: step, step // 2 :: step])
     axes.set_facecolor(_WATER)
-    image = axes.imshow(np.ma.masked_invalid(field), colors, vmin=low, vmax=high, extent=(west, east, south, north),
-                        origin="upper", interpolation="nearest")  # fmt: skip
+    image = axes.imshow(shown, colors, vmin=low, vmax=high, extent=(west, east, south, north), origin="upper",
+                        interpolation="nearest")  # fmt: skip
     axes.set_aspect(1 / np.cos(np.radians((north + south) / 2)))
     axes.locator_params(nbins=4)
     return image

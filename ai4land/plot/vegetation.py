@@ -20,11 +20,13 @@ from ai4land.samples.predictors import cover_groups, level_1
 _LARGEST = 7.0  # m2 m-2
 _UNIT = "leaf area index (m² m⁻²)"
 _WATER = "#d8e6ee"
+_LEGEND = 0.6  # inches, more than a legend of land use takes
 _MOST = 1500  # cells along a side of a panel
 
 
 def _label(text: str, width: int) -> str:
-    return fill(text.split(" (")[0], width)
+    """Short label of a class of level 1, in lines."""
+    return fill(text.split(" (")[0].split(", closed")[0].split(", fresh")[0], width)
 
 
 def plot_cover_row(maps: dict[str, xr.DataArray], source: str, synthetic: bool) -> Figure:
@@ -44,9 +46,11 @@ def plot_cover_row(maps: dict[str, xr.DataArray], source: str, synthetic: bool) 
     """
     legend = read_legend("land_cover")
     legend = legend[legend["code"].isin(list(cover_groups()))]
-    legend = legend.assign(label=[_label(text, 34) for text in legend["label"]])
+    legend = legend.assign(label=[_label(text, 25) for text in legend["label"]])
     shown = {title: one.copy(data=level_1(one.to_numpy()).astype(np.uint8)) for title, one in maps.items()}
-    return plot_map_row(shown, legend, source, synthetic)
+    figure = plot_map_row(shown, legend, source, synthetic)
+    figure.set_figheight(figure.get_figheight() + _LEGEND)
+    return figure
 
 
 def plot_leaf_row(maps: dict[str, xr.DataArray], source: str, synthetic: bool) -> Figure:

@@ -25,6 +25,7 @@ _HDF4 = (
 )
 _UNITS = {"1", "m2 m-2", "m**2 m**-2", "m^2 m^-2", "m2/m2", "m2.m-2"}
 _CGLS = {"LAI": "leaf_area_index", "RMSE": "leaf_area_index_uncertainty"}
+_ENDS = {"LAI": 211, "RMSE": 251}  # 210 steps of 1/30 make the physical maximum, 7; flags are above 250
 _UNUSABLE = 0x01 | 0x40 | 0x80  # obs_is_fillvalue, tip_untrusted, obs_unusable
 
 
@@ -64,8 +65,9 @@ def _open_packed(path: Path, *wanted: str) -> xr.Dataset:
         raise ValueError(
             f"{path}: expected one date of {('LAI', *wanted)} on lat and lon, found {found}, {dict(data.sizes)}."
         )
-    data = data.chunk({"lat": 2000, "lon": 2000})
-    return data.squeeze("time", drop=True) if "time" in data.dims else data
+    data = data[[name for name in (*_CGLS, *wanted) if name in data]]
+    data = data.squeeze("time", drop=True) if "time" in data.dims else data
+    return data.chunk({"lat": 2000, "lon": 2000})
 
 
 def _unpack(raw: xr.DataArray, valid: xr.DataArray, path: Path) -> xr.DataArray:
@@ -99,18 +101,15 @@ def open_lai_cgls_netcdf(files: list[InputFile], version: str) -> xr.Dataset:
     """
     parts = []
     for file in files:
-        raw = (data := _open_packed(file.path))[[name for name in _CGLS if name in data]]
+        raw = _open_packed(file.path)
         for field in raw.values():
             if field.dtype != np.uint8 or abs(30 * float(field.attrs.get("scale_factor", 0)) - 1) > 2e-3:
                 what = f"{file.path}: {field.name} is {field.dtype} with {field.attrs}"
                 raise ValueError(f"{what}, expected packed integers in steps of 1/30 (m2 m-2); another product?")
-        parts.append(_at_date(dict(raw.drop_attrs()), file, _sensor(file, version)))
-    raw = concat_series(parts, [file.path.name for file in files])
-    value = (raw.astype(np.float32) * np.float32(1 / 30)).where(raw < 251)  # together: faster than file by file
-    # 210 steps of 1/30 make the physical maximum, 7; the tolerance is for a rounded scale.
-    value["LAI"] = value["LAI"].where(value["LAI"] < 7.01)
-    value = value.rename({name: _CGLS[str(name)] for name in value.data_vars})
-    return _series([value], files, product="CGLS", version=version, definition="true")
+        parts.append(_at_date(dict(raw), file, _sensor(file, version)))
+    raw = concat_series(parts, [file.path.name for file in files])  # unpacked together: faster than file by file
+    fields = {_CGLS[n]: (raw[n] * np.float32(1 / 30)).where(raw[n] < _ENDS[n]).drop_attrs() for n in _CGLS if n in raw}
+    return _series([xr.Dataset(fields, raw.coords)], files, product="CGLS", version=version, definition="true")
 
 
 def open_lai_c3s_netcdf(files: list[InputFile], version: str) -> xr.Dataset:

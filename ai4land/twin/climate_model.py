@@ -46,14 +46,20 @@ class ClimateModel:
     seed : int
     scenario : str
         What follows 2015: a key of ``SCENARIOS``.
+
+    Attributes
+    ----------
+    cells : Grid
+    smooth : numpy.ndarray, shape (rows, cols)
+        Elevation of the cells, m; 0 at sea.
     """
 
     def __init__(self, grid: Grid, seed: int, scenario: str = "") -> None:
         self.cells = _cells(grid)
         lat, lon = ((axis[:, None] + _SUB / _PER_DEGREE).ravel() for axis in (self.cells.lat, self.cells.lon))
         height = np.clip(elevation(lat, lon, seed), 0, None).reshape(self.cells.rows, 5, self.cells.cols, 5)
-        smooth = height.mean((1, 3))
-        self.weather = Weather(self.cells.lat, self.cells.lon, smooth, seed, seed + _OTHER, scenario)
+        self.smooth = height.mean((1, 3))
+        self.weather = Weather(self.cells.lat, self.cells.lon, self.smooth, seed, seed + _OTHER, scenario)
 
     def month(self, year: int, month: int) -> dict[str, np.ndarray]:
         """tas (K), pr (kg m-2 s-1) and rsds (W m-2) of one month, each (rows, cols)."""
