@@ -43,10 +43,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Large arrays come and go: memory that the C library keeps is not faulted in again. A year of a rollout takes a fifth less.
-export MALLOC_MMAP_THRESHOLD_ := 8589934592
-export MALLOC_TRIM_THRESHOLD_ := 17179869184
-export MALLOC_TOP_PAD_ := 268435456
+# Arrays of some megabytes come and go: memory that the C library keeps is not faulted in again.
+export MALLOC_MMAP_THRESHOLD_ := 134217728
+export MALLOC_TRIM_THRESHOLD_ := 1073741824
+export MALLOC_TOP_PAD_ := 67108864
 
 # --- the paper ---------------------------------------------------------------------------------------
 py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
