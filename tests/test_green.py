@@ -99,12 +99,12 @@ class FakeLeaves(Mortal):
 @pytest.fixture(scope="session")
 def setting(tmp_path_factory):
     """The tiny run with vegetation, its empty cube, and a region of all its cells in memory."""
-    run = read_run("tiny").model_copy(update={"vegetation": VEGETATION})
+    run = read_run("tiny").model_copy(update={"years": (1985, 1986)})
     window = GLOBAL.cut(slice(5400, 5500), slice(20900, 21100))
-    layout = cube.plan_layout(run.model_copy(update={"years": (1985, 1986)}), xr.Dataset(coords=window.coords()))
-    run = run.model_copy(update={"years": (1985, 1986), "grid": "global"})
+    layout = cube.plan_layout(run, xr.Dataset(coords=window.coords()))
     path = tmp_path_factory.mktemp("green") / "cube.zarr"
     cube.create_cube(path, run, layout, FILES, False)
+    run = run.model_copy(update={"vegetation": VEGETATION})
     small = small_cube(*layout.grid.shape)
     use, cover, leaves = ({y: layer.at(2000 + 2 * i) for i, y in enumerate(YEARS)}
                           for layer in (small.land_use, small.land_cover, small.leaf_area))  # fmt: skip

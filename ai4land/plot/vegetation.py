@@ -162,16 +162,14 @@ def plot_season_years(seasons: pd.DataFrame, reference: int, source: str, synthe
                   label=f"observed ({reference})" if seen else f"_{year}")  # fmt: skip
     left.set_xticks(range(1, 13), [month_abbr[m][0] for m in range(1, 13)])
     left.set(xlabel="month", ylabel=f"mean {_UNIT}", ylim=(0, None))
-    left.legend(loc="upper left")
+    left.legend(loc="lower center")
     figure.colorbar(ScalarMappable(norm, colors), ax=left, label="year", aspect=25, pad=0.02)
     for month, color in zip((1, 4, 7, 10), ("#0072B2", "#009E73", "#D55E00", "#CC79A7"), strict=True):
         one = seasons[seasons["month"] == month].sort_values("year")
-        right.plot(one["year"], one["leaf_area_index"], color=color, linewidth=1, marker="o", markersize=2.2)
-        last = one.iloc[-1]
-        right.annotate(month_abbr[month], (last["year"], last["leaf_area_index"]), xytext=(3, 0),
-                       textcoords="offset points", va="center", color=color, fontsize=7.5)  # fmt: skip
+        right.plot(one["year"], one["leaf_area_index"], color=color, linewidth=1, marker="o", markersize=2.2,
+                   label=month_abbr[month])  # fmt: skip
     right.axvline(reference, color="#999999", linewidth=0.6, linestyle=":")
     right.set(xlabel="year (dotted: observed)", ylim=(0, None))
-    right.margins(x=0.08)
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     add_source(figure, source, synthetic)
     return figure

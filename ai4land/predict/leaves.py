@@ -15,18 +15,19 @@ from tqdm import tqdm
 
 from ai4land.evaluate.leaf_area import REFERENCES, count_leaves
 from ai4land.evaluate.leaf_maps import anomaly_skill, neighbour_difference
-from ai4land.grid import CHUNK_CELLS, Grid, hash_unit
+from ai4land.grid import CHUNK_CELLS, Grid
 from ai4land.models.green import GreenModel
 from ai4land.models.leaf_baselines import CellMean, Climatology, GlobalMean, LeafPersistence
 from ai4land.models.leaf_rows import BLOCK, blocks_of, land_and_water
 from ai4land.models.leaf_trees import GIVEN
+from ai4land.samples.patches import hide_patches
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window, Yearly
 from ai4land.vegetation import MONTHS, VegetationExperiment
 
 Title = tuple[str, str]  # model and member
 _PACKED = {"dtype": "uint16", "scale_factor": 0.01, "_FillValue": 65535}
 _DIMS = ("time", "lat", "lon")
-_TURNED = 0.1  # share of forest cells that are turned, far enough from each other to leave their surroundings alone
+_TURNED, _PATCH = 0.25, 16  # share of a block, and side (cells) of its patches, whose forest is turned
 
 
 @dataclass
@@ -163,8 +164,9 @@ def cover_response(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What leaf area does where forest is turned into crop in the input, beside what it is around these cells.
 
-    In the block of 125 x 125 cells with most of both, one forest cell in ten becomes cropland in the land use and land
-    cover of the target year, of the land cover that most cropland there has; the prior year stays.
+    In the block of 125 x 125 cells with most of both, the forest in a quarter of the patches of 16 x 16 cells becomes
+    cropland in the land use and land cover of the target year, of the land cover that most cropland there has; the
+    prior year stays. (A single cell would hardly move: leaf area of 1 km is not as sharp as land cover of 300 m.)
 
     Parameters
     ----------
@@ -187,9 +189,8 @@ def cover_response(
     """
     use, cover = cube.land_use.at(year), cube.land_cover.at(year).copy()
     window = max(blocks_of(cube.grid), key=lambda b: min((use[b] == before).sum(), (use[b] == after).sum()))
-    cells = np.arange(use.size).reshape(use.shape)[window]
     here, others = use[window] == before, use[window] == after
-    turned = here & (hash_unit(0, cells) < _TURNED)
+    turned = here & hide_patches((here.shape[0], here.shape[1]), _TURNED, np.random.default_rng(0), _PATCH)
     if not turned.any() or not others.any():
         raise ValueError(f"region {cube.region}: no block of {year} has land use {before} and {after}; take others.")
     maps = {"land_use": use.copy(), "land_cover": cover}
