@@ -54,14 +54,18 @@ py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml 2>/dev/null | tr ',' ' ')
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
 STEPWISE := $(shell grep -l 'stepwise: *true' $(SETTINGS)/run.yml 2>/dev/null)
+# Land cover and leaf area, where run.yml has a section "vegetation"; its own row "  regions: [a, b]" may name some regions.
+VEGETATION := $(shell grep -l '^vegetation:' $(SETTINGS)/run.yml 2>/dev/null)
+GREEN := $(if $(VEGETATION),$(or $(shell sed -n '/^vegetation:/,$$s/^  regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml | tr ',' ' '),$(REGIONS)))
 THREADS := $(or $(shell sed -n 's/^threads: *//p' $(SETTINGS)/run.yml 2>/dev/null),1)
 # Where all regions share one network, it is trained before them; the trees wait for the cubes too, so that it begins first.
 SHARED := $(if $(shell grep '^weights: *shared' $(SETTINGS)/run.yml 2>/dev/null),$(OUT)/shared/costs-unet.csv)
 # Regions that the halo of a region may reach: those within 2 degrees of it.
 near    = $(filter $(REGIONS),$(shell awk -F, 'NR == FNR {if ($$1 == "$(1)") {w = $$2; s = $$3; e = $$4; n = $$5}; next} \
     FNR > 1 && $$2 <= e + 2 && $$4 >= w - 2 && $$3 <= n + 2 && $$5 >= s - 2 {print $$1}' data/regions.csv data/regions.csv))
+greens  = $(foreach r,$(GREEN),$(OUT)/$(r)/$(1).ipynb)
 steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
-BASE   := ai4land/execute.py $(call py,legend grid checks experiments runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
+BASE   := ai4land/execute.py $(call py,legend grid checks experiments vegetation runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
 knobs   = $(wildcard $(SETTINGS)/$(1).yml)
 
 # Execute $< into $@ with the run's knobs; -r arguments are $(1).
@@ -69,7 +73,7 @@ define execute
 @PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f $(SETTINGS)/$(basename $(@F)).yml -r run $(RUN) $(1)
 endef
 
-all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb)  ## run the whole paper for RUN: data to product, scores and figures
+all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb) $(if $(GREEN),$(OUT)/15-stitch-vegetation.ipynb)  ## run the whole paper for RUN: data to product, scores and figures
 	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
 
 $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
@@ -88,11 +92,22 @@ $(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-
 	$(call execute,-r region $*)
 $(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate models predict rollout stitch product) $(call knobs,07-stitch) | $(READY)
 	$(call execute)
-$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(BASE) $(call py,evaluate plot) data/claims.csv $(call knobs,05-evaluate) | $(READY)
+$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(if $(GREEN),$(call greens,09-land-cover) $(call greens,10-leaf-area) $(OUT)/11-joint-model.ipynb) $(BASE) $(call py,evaluate plot) data/claims.csv $(call knobs,05-evaluate) | $(READY)
 	$(call execute)
 $(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube product) data/product_readme.md $(call knobs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
 $(OUT)/13-examine-rollouts.ipynb: notebooks/13-examine-rollouts.ipynb $(OUT)/05-evaluate.ipynb $(OUT)/07-stitch.ipynb $(BASE) $(call py,cube evaluate plot) $(call knobs,13-examine-rollouts) | $(READY)
+	$(call execute)
+$(OUT)/%/09-land-cover.ipynb: notebooks/09-land-cover.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) $(wildcard data/crosswalks/land_cover*.csv) $(call knobs,09-land-cover) | $(READY)
+	$(call execute,-r region $*)
+$(OUT)/%/10-leaf-area.ipynb: notebooks/10-leaf-area.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) data/claims.csv $(call knobs,10-leaf-area) | $(READY)
+	$(call execute,-r region $*)
+$(OUT)/11-joint-model.ipynb: notebooks/11-joint-model.ipynb $(OUT)/$(firstword $(GREEN))/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) $(call knobs,11-joint-model) | $(READY)
+	$(call execute,-r region $(firstword $(GREEN)))
+# Land cover and leaf area follow the product's land use.
+$(OUT)/%/14-roll-vegetation.ipynb: notebooks/14-roll-vegetation.ipynb $(OUT)/%/09-land-cover.ipynb $(OUT)/%/10-leaf-area.ipynb $(OUT)/07-stitch.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube samples models green) $(call knobs,14-roll-vegetation) | $(READY)
+	$(call execute,-r region $*)
+$(OUT)/15-stitch-vegetation.ipynb: notebooks/15-stitch-vegetation.ipynb $(call greens,14-roll-vegetation) $(BASE) $(call py,cube stitch product green plot) $(call knobs,15-stitch-vegetation) | $(READY)
 	$(call execute)
 
 # --- the rest ----------------------------------------------------------------------------------------

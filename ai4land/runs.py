@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ai4land.experiments import Experiment
 from ai4land.grid import Bounds, check_bounds, region_bounds
 from ai4land.legend import DATA
+from ai4land.vegetation import Vegetation
 
 TWIN = "-twin"  # behind the name of a run: the same on the twin Earth
 SHARED = "shared"  # stands for all regions of a run: the network that learns from all of them
@@ -89,6 +90,8 @@ class Run(_Strict):
         where ``every_year`` is False.
     mapped : str, optional
         Experiment that the maps show; the first where absent.
+    vegetation : Vegetation, optional
+        Land cover and leaf area; needs ``land_cover``, ``leaf_area_index``, ``climate`` and ``co2`` among the inputs.
     weights : {'own', 'shared'}
         A network for every region, or one of the whole run.
     """
@@ -105,6 +108,7 @@ class Run(_Strict):
     inputs: Inputs
     experiments: dict[str, Experiment] = Field(min_length=1)
     mapped: str | None = None
+    vegetation: Vegetation | None = None
     weights: Literal["own", "shared"] = "own"
     seed: int = 1
     threads: int = Field(1, ge=1)
@@ -182,6 +186,21 @@ class Run(_Strict):
                 need |= set(range(years[0], years[1] + 1)) if years else set()
             if need - have:
                 raise ValueError(f"experiment {name} needs years {sorted(need - have)} that the run does not list")
+        return self
+
+    @model_validator(mode="after")
+    def _vegetation_is_fed(self) -> "Run":
+        if self.vegetation is None:
+            return self
+        need = ("land_cover", "leaf_area_index", "climate", "co2")
+        if lacking := [role for role in need if getattr(self.inputs, role) is None]:
+            raise ValueError(f"vegetation needs {lacking} among the inputs; name them, or leave vegetation out")
+        if foreign := sorted(set(self.vegetation.regions) - set(self.regions)):
+            raise ValueError(f"vegetation: regions {foreign} are not among the run's {list(self.regions)}")
+        scenario = self.vegetation.scenario
+        for role in ("scenarios", "climate_scenarios", "co2_scenarios"):
+            if scenario and scenario not in getattr(self.inputs, role):
+                raise ValueError(f"vegetation: scenario {scenario} is not among {role}; add it to the inputs")
         return self
 
 

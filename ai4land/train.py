@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # inputs, labels and their weights
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]  # output, labels, weights: weighted sum
 Feed = Callable[[Sequence[int]], Iterator[Part]]  # numbers of parts to the parts
 
 
@@ -90,7 +91,7 @@ class Training:
     Parameters
     ----------
     network : torch.nn.Module
-        Logits (batch, class, y, x) from inputs (batch, channel, y, x).
+        Such as logits (batch, class, y, x) from inputs (batch, channel, y, x).
     schedule : Schedule
     about : str
         `fingerprint` of data, split and configuration: a checkpoint of others is refused silently and started anew.
@@ -98,6 +99,8 @@ class Training:
         File to keep the state in, and to resume from.
     fabric : lightning_fabric.Fabric, optional
         Of `connect`; this process alone where absent.
+    loss : callable
+        Of the network's output, the labels and their weights: the weighted sum.
 
     Raises
     ------
@@ -107,8 +110,9 @@ class Training:
 
     def __init__(
         self, network: nn.Module, schedule: Schedule, about: str, checkpoint: Path | None = None,
-        fabric: "Fabric | None" = None,
+        fabric: "Fabric | None" = None, loss: Loss = label_loss,
     ) -> None:  # fmt: skip
+        self.loss = loss
         self.schedule, self.checkpoint, self.about = schedule, checkpoint, fingerprint(about, asdict(schedule))
         self.fabric = fabric or connect(schedule.precision)
         if schedule.parts % self.fabric.world_size:
@@ -158,7 +162,7 @@ class Training:
         for number, (inputs, labels, weights) in enumerate(parts):
             last = number == len(parts) - 1
             with self.fabric.no_backward_sync(self.shared, enabled=not last and self.fabric.world_size > 1):
-                loss = label_loss(self.shared(inputs), labels, weights)
+                loss = self.loss(self.shared(inputs), labels, weights)
                 # Gradients are averaged over the processes, so each counts for as many.
                 self.fabric.backward(loss * (self.fabric.world_size / cells.float()))
             total += loss.detach()
@@ -184,7 +188,7 @@ class Training:
         for inputs, labels, weights in held[self.fabric.global_rank :: self.fabric.world_size]:
             with autocast(self.fabric.device, self.schedule.precision):
                 logits = self.network(inputs)
-            total += torch.stack([label_loss(logits, labels, weights), weights.sum()]).double()
+            total += torch.stack([self.loss(logits, labels, weights), weights.sum()]).double()
         self.shared.train()
         loss, cells = self._sum(total).tolist()
         return loss / max(cells, 1)

@@ -90,7 +90,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(whole, tmp_path):
 def test_an_unknown_run_and_missing_data_are_refused_in_one_line(whole):
     process = make(whole, "all", "RUN=atlantis")
     output, _ = process.communicate(timeout=60)
-    assert process.returncode and "no data/runs/atlantis/run.yml; runs are: catalonia crete demo" in output
+    assert process.returncode and "no data/runs/atlantis/run.yml; runs are: catalonia" in output
     process = make(whole, "all", "RUN=crete", "RAW=/nowhere")
     output, _ = process.communicate(timeout=120)
     assert process.returncode and "Source: https://" in output

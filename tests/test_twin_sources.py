@@ -15,8 +15,11 @@ from ai4land.grid import Grid
 from ai4land.legend import read_legend
 from ai4land.runs import read_run
 from ai4land.sources import find_files
+from ai4land.sources.climate import join_climate
+from ai4land.sources.readers import open_input
 from ai4land.twin import land_use, write_twin
 from ai4land.twin.air import carbon_dioxide, warming, write_carbon_dioxide
+from ai4land.twin.climate_model import ClimateModel, write_climate_model
 from ai4land.twin.demand import SCENARIOS
 from ai4land.twin.earth import climate, elevation, koppen
 from ai4land.twin.land_cover import LandCover
@@ -303,6 +306,66 @@ def test_era5_land_is_missing_at_sea_and_era5_is_not(tmp_path):
         dry = (height > 0).reshape(lat.size, 5, lon.size, 5)
         sea, land = ~dry.any((1, 3)), dry.all((1, 3))
         assert sea.any() and land.any() and missing[:, sea].all() and not missing[:, land].any()
+
+
+@pytest.fixture(scope="module")
+def decade(tmp_path_factory):
+    """One decade of the climate model's past, two years of ERA5 in it, and the last decade of a scenario."""
+    raw = tmp_path_factory.mktemp("decade")
+    with pytest.MonkeyPatch.context() as patch:
+        for dataset, scenario, years in (("historical", "", "2001_2010"), ("ssp370", "ssp370", "2091_2100")):
+            patch.setattr("ai4land.twin.climate_model.series_of", lambda row, years=years: [{"decade": years}])
+            write_climate_model(raw, SMALL, f"isimip3b_{dataset}", 1, scenario)
+    write_era5(raw, SMALL, [2003, 2004], 1)
+    return raw
+
+
+def test_a_climate_model_has_isimips_names_units_and_cells(decade):
+    files = find_files("isimip3b_historical", decade)
+    stem = "gfdl-esm4_r1i1p1f1_w5e5_historical_{}_global_monthly_2001_2010.nc"
+    assert [f.path.name for f in files] == [stem.format(v) for v in ("pr", "rsds", "tas")]
+    units = {}
+    for file in files:
+        data = xr.open_dataset(file.path)
+        variable = file.keys["variable"]
+        units[variable] = data[variable].attrs["units"]
+        assert data[variable].dtype == np.float32 and data[variable].dims == ("time", "lat", "lon")
+        months = np.arange("2001-01", "2011-01", dtype="datetime64[M]")
+        assert data["time"].to_numpy().astype("datetime64[M]").tolist() == months.tolist()
+        # Cells of half a degree that cover 29 to 29.5 E and 35.5 to 36 N, and one more on each side.
+        assert data.lat.to_numpy().tolist() == [36.25, 35.75, 35.25]
+        assert data.lon.to_numpy().tolist() == [28.75, 29.25, 29.75]
+    assert units == {"tas": "K", "pr": "kg m-2 s-1", "rsds": "W m-2"}
+
+
+def test_a_climate_model_has_other_weather_in_a_biased_climate(decade):
+    model = ClimateModel(LARGE, 1)
+    own = Weather(model.cells.lat, model.cells.lon, model.smooth, 1)
+    times = [2001 + (k + 0.5) / 12 for k in range(240)]
+    planet = np.stack([own.temperature(t) + 273.15 for t in times])
+    made = np.stack([model.month(2001 + k // 12, k % 12 + 1)["tas"] for k in range(240)])
+    assert made.mean() - planet.mean() == pytest.approx(1.2, abs=0.6)  # spells of 3 degrees, about forty of them
+    yearly = [a.mean((1, 2)).reshape(20, 12) for a in (made, planet)]
+    anomaly = [(a - a.mean(0)).ravel() for a in yearly]
+    assert abs(np.corrcoef(*anomaly)[0, 1]) < 0.4
+    alone = ClimateModel(ALONE, 1)
+    row, col = np.searchsorted(-model.cells.lat, -alone.cells.lat), np.searchsorted(model.cells.lon, alone.cells.lon)
+    for name, field in alone.month(1987, 3).items():
+        np.testing.assert_allclose(field, model.month(1987, 3)[name][np.ix_(row, col)], rtol=1e-6, err_msg=name)
+
+
+def test_a_climate_model_continues_the_reanalysis_and_warms_with_its_scenario(decade):
+    era5, past, future = (
+        open_input(find_files(name, decade)) for name in ("era5_monthly", "isimip3b_historical", "isimip3b_ssp370")
+    )
+    joined = join_climate(era5, past, None, (2003, 2004))
+    assert joined.sizes["time"] == 120 and joined["origin"].to_numpy().tolist() == [1] * 24 + [0] * 24 + [1] * 72
+    for name in ("air_temperature", "precipitation_flux", "surface_downwelling_shortwave_flux", "soil_moisture_3"):
+        both = joined[name].sel(time=slice("2003", "2004")), era5[name]
+        np.testing.assert_array_equal(*both)
+        assert np.isfinite(joined[name]).all()
+    warmer = future["air_temperature"].mean() - past["air_temperature"].mean()
+    assert float(warmer) == pytest.approx(float(warming(2096.0, "ssp370") - warming(2006.0)), abs=1)
 
 
 def test_warming_is_none_today_and_that_of_the_zones_by_2100():

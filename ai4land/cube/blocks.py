@@ -16,7 +16,7 @@ from ai4land.cube.layers import (
 )
 from ai4land.cube.layout import coarse_window, tiles
 from ai4land.cube.store import write_region
-from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid, grid_of
+from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid, grid_of, region_bounds
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.regrid import area_mean, cut_around, majority_of, nearest
 from ai4land.runs import Run
@@ -28,6 +28,8 @@ Window = tuple[slice, slice]
 Inputs = dict[str, list[InputFile]]
 _YEARS = 10  # of land use in work at a time
 _MONTHS = 4  # of leaf area index
+_STEP = np.timedelta64(10, "D")  # the longest time that a date of leaf area index stands for
+_MOST_LEAVES = 10  # m2 m-2; no product goes beyond
 _ANTARCTICA = -60.0  # degrees north: no soil is mapped south of it
 
 
@@ -57,8 +59,9 @@ def regrid_block(raw: Path, store: Path, run: Run, cells: Grid, window: Window) 
         _write_land_use(store, run, inputs, grid, window)
         _write_still(store, inputs, grid, window)
         _write_relief(store, inputs, cells, window)
-        _write_land_cover(store, inputs, grid, window)
-        _write_leaf_area(store, inputs, grid, window)
+        if _has_vegetation(run, grid):
+            _write_land_cover(store, inputs, grid, window)
+            _write_leaf_area(store, inputs, grid, window)
 
 
 def _write_land_use(store: Path, run: Run, inputs: Inputs, grid: Grid, window: Window) -> None:
@@ -116,6 +119,14 @@ def _write_relief(store: Path, inputs: Inputs, cells: Grid, window: Window) -> N
     write_region(store, "fine", whole, window)
 
 
+def _has_vegetation(run: Run, grid: Grid) -> bool:
+    """Whether cells of one region lie in one that has land cover and leaf area."""
+    regions = run.vegetation.regions if run.vegetation else ()
+    west, south, east, north = grid.bounds
+    around = [region_bounds(region) for region in regions]
+    return not regions or any(w < (west + east) / 2 < e and s < (south + north) / 2 < n for w, s, e, n in around)
+
+
 def _write_land_cover(store: Path, inputs: Inputs, grid: Grid, window: Window) -> None:
     codes = class_codes(read_legend("land_cover"))
     for role in ("land_cover", "land_cover_later"):
@@ -128,15 +139,27 @@ def _write_land_cover(store: Path, inputs: Inputs, grid: Grid, window: Window) -
 
 
 def _write_leaf_area(store: Path, inputs: Inputs, grid: Grid, window: Window) -> None:
+    """Monthly means; cells stay without a value where the data do not reach, as beyond 80 N and 60 S."""
     if "leaf_area_index" not in inputs:
         return
-    months = monthly_mean(open_input(inputs["leaf_area_index"]))["leaf_area_index"]
-    covered = grid_of(months).meets(grid)
-    for start in range(0, months.sizes["time"], _MONTHS):
-        part = months.isel(time=slice(start, start + _MONTHS))
-        if covered:
-            around = cut_around(part, grid).load()
-            means = xr.concat([area_mean(month, grid) for month in around], around["time"])
-        else:  # products end at 80 N and 60 S
-            means = _missing(grid, time=part["time"])
-        write_region(store, "lai", means.to_dataset(name="leaf_area_index"), window)
+    lai = open_input(inputs["leaf_area_index"])
+    if not grid_of(lai).meets(grid):
+        return
+    around = cut_around(lai["leaf_area_index"], grid).to_dataset()
+    known = np.unique(lai["time"].to_numpy().astype("datetime64[M]"))
+    for year in np.unique(known.astype("datetime64[Y]")):
+        months = known[known.astype("datetime64[Y]") == year]
+        for part in np.array_split(months, range(_MONTHS, months.size, _MONTHS)):
+            dates = slice(part[0].astype("datetime64[D]") - _STEP, (part[-1] + 1).astype("datetime64[D]"))
+            means = monthly_mean(around.sel(time=dates).load())["leaf_area_index"].sel(time=part.astype("M8[ns]"))
+            _check_leaf_area(means, year)
+            on_cells = xr.concat([area_mean(month, grid) for month in means], means["time"])
+            write_region(store, "lai", on_cells.to_dataset(name="leaf_area_index"), window)
+
+
+def _check_leaf_area(lai: xr.DataArray, year: np.datetime64) -> None:
+    if (most := float(lai.max())) > _MOST_LEAVES:
+        raise ValueError(
+            f"leaf area index of {year} reaches {most:.1f} m2 m-2, more than {_MOST_LEAVES}: the files hold another "
+            "quantity or scale than the registry says; give those of the data set that the run names."
+        )

@@ -1,6 +1,7 @@
 """The layers of one region, from the inputs on their own grids to the cube's cells."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ai4land.grid import COARSE_CELLS, Grid, grid_of
@@ -11,7 +12,6 @@ from ai4land.sources import InputFile, open_input
 from ai4land.sources.climate import join_climate
 from ai4land.sources.elevation import derive_terrain
 from ai4land.sources.joins import POPULATION_SEAM, join_co2, join_population
-from ai4land.sources.leaf_area_series import monthly_mean
 
 _FIRST_YEAR = 1850  # of the product
 _COARSE_RELIEF = 5  # times the cells' size: elevation coarser than that stays on its own grid
@@ -222,12 +222,25 @@ def open_series(run: Run, inputs: dict[str, list[InputFile]]) -> dict[str, xr.Da
 
 
 def time_steps(inputs: dict[str, list[InputFile]]) -> dict[str, np.ndarray]:
-    """Periods, years and months that the inputs give to the groups ``koppen``, ``land_cover`` and ``lai``."""
+    """Periods, years and months that the inputs give to the groups ``koppen``, ``land_cover`` and ``lai``.
+
+    The months are those of the dates in the files' names, where these have dates; one such file is opened, to see that
+    it can be read.
+
+    Raises
+    ------
+    ValueError
+        As the reader of leaf area index.
+    """
     steps = {}
     if zones := koppen_maps(inputs):
         steps["koppen"] = np.array(list(zones), object)
     if years := [f.year for role in ("land_cover", "land_cover_later") for f in inputs.get(role, ())]:
         steps["land_cover"] = np.array(years)
-    if "leaf_area_index" in inputs:
-        steps["lai"] = monthly_mean(open_input(inputs["leaf_area_index"]))["time"].to_numpy()
+    if files := inputs.get("leaf_area_index"):
+        dates = [file.keys.get("date", "") for file in files]
+        known = open_input(files[:1] if all(dates) else files)["time"].to_numpy()
+        if all(dates):  # YYYYMMDD, or YYYYDDD with the day of the year
+            known = pd.to_datetime(dates, format="%Y%m%d" if len(dates[0]) == 8 else "%Y%j").to_numpy()
+        steps["lai"] = np.unique(known.astype("datetime64[M]")).astype("datetime64[ns]")
     return steps

@@ -43,7 +43,13 @@ def create_cube(
         Whether elevation stays on its own coarse grid (`ai4land.cube.write_relief`) instead of the fine one.
     series : dict of str to numpy.ndarray, optional
         Time steps of further groups, see `ai4land.cube.templates.cube_groups`.
+
+    Raises
+    ------
+    ValueError
+        If the run's vegetation needs a year that has no land cover, or not every month of leaf area.
     """
+    _check_vegetation(run, series or {})
     partial = path.with_name(path.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     for name, group in cube_groups(run, layout, coarse_relief, series or {}).items():
@@ -58,6 +64,20 @@ def create_cube(
     for old in (path, path.with_name(DONE)):
         shutil.rmtree(old, ignore_errors=True)
     partial.rename(path)
+
+
+def _check_vegetation(run: Run, series: Mapping[str, np.ndarray]) -> None:
+    if run.vegetation is None:
+        return
+    what = f"run {run.name}: its vegetation needs"
+    if lacking := sorted(set(run.vegetation.years) - set(map(int, series["land_cover"]))):
+        raise ValueError(f"{what} land cover of {lacking}, which no input has; change the years in run.yml.")
+    wanted = [np.datetime64(f"{year}-01") + np.arange(12) for year in run.vegetation.leaf_years]
+    if (months := np.setdiff1d(wanted, series["lai"].astype("datetime64[M]"))).size:
+        raise ValueError(
+            f"{what} leaf area of every month, {months.size} are missing, {', '.join(map(str, months[:3]))} first; add "
+            "their files, or change the years in run.yml."
+        )
 
 
 def source_and_kind(path: Path) -> dict[str, object]:

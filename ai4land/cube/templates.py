@@ -53,6 +53,7 @@ class Group:
             packed: dict[str, object] = {"chunks": tuple(chunk[d] for d in dims)}
             if "scale_factor" in about:  # xarray packs what is written
                 packed |= {"dtype": dtype, "_FillValue": missing, "scale_factor": about["scale_factor"]}
+                packed |= {"fill_value": missing}  # of chunks that nobody writes
                 about, dtype, missing = {n: v for n, v in about.items() if n not in packed}, "float32", np.nan
             data = dask.array.full([shape[d] for d in dims], missing, dtype=dtype, chunks=[shard[d] for d in dims])
             packed |= {"shards": tuple(shard[d] for d in dims)} if self.shard else {}

@@ -4,7 +4,7 @@ Land cells are those that carry a land class in the prior and in the observed ma
 IoU of ocean and water are taken over them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,22 +23,33 @@ def _weights(shape: tuple[int, int], grid: Grid) -> Iterator[tuple[str, np.ndarr
     yield "km2", np.broadcast_to(grid.cell_area()[:, None] * 1e-6, shape)
 
 
-def _rows(statistic: str, weight: str, **columns: object) -> pd.DataFrame:
+def _rows(statistic: str | list[str], weight: str, **columns: object) -> pd.DataFrame:
     empty = {"resolution": 1, "prior": -1, "observed": -1, "simulated": -1}
     return pd.DataFrame({"statistic": statistic, "weight": weight, **empty, **columns})
 
 
-def _three_map(statistic: str, maps: tuple, where: np.ndarray, weight: str, value: np.ndarray) -> pd.DataFrame:
+def no_data_code(legend: str) -> int:
+    """Code that means no data in a legend: 255 in ``land_use``, 0 in ``land_cover``."""
+    table = read_legend(legend)
+    return int(table.loc[table["name"] == "no_data", "code"].item())
+
+
+def _three_map(statistic: str, maps: tuple, where: np.ndarray, weight: str, value: np.ndarray,
+               codes: np.ndarray) -> pd.DataFrame:  # fmt: skip
     """Cells (or km2) of every combination of prior, observed and simulated class."""
-    codes = class_codes(read_legend("land_use"))
-    n = codes.size
-    p, o, s = (np.searchsorted(codes, m[where]) for m in maps)
+    n, place = codes.size, _places(codes)
+    p, o, s = (place[m[where]] for m in maps)
     total = np.bincount((p * n + o) * n + s, weights=value[where], minlength=n**3)
     used = np.flatnonzero(total)
     return _rows(
         statistic, weight, prior=codes[used // n**2], observed=codes[used // n % n], simulated=codes[used % n],
         value=total[used],
     )  # fmt: skip
+
+
+def _places(codes: np.ndarray) -> np.ndarray:
+    """Place among the classes by code, (256,) int64; that of the last for codes that are none."""
+    return np.minimum(np.searchsorted(codes, np.arange(256)), codes.size - 1)
 
 
 def _sums(keys: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,43 +92,45 @@ def _change_in_blocks(prior: np.ndarray, observed: np.ndarray, simulated: np.nda
 
 
 def _areas_in_blocks(observed: np.ndarray, simulated: np.ndarray, block: np.ndarray, value: np.ndarray,
-                     cells: int) -> dict[str, float]:  # fmt: skip
-    """Agreement of class areas in blocks, and the sum and number of their absolute area errors."""
-    codes = class_codes(read_legend("land_use"))
-    land_codes = class_codes(read_legend("land_use"), land_only=True)
-    used, block = np.unique(block, return_inverse=True)
-    n, size = codes.size, used.size
+                     cells: int, land: np.ndarray) -> dict[str, float]:  # fmt: skip
+    """Agreement of class areas in blocks, and the sum and number of their absolute area errors.
 
-    def areas(m: np.ndarray) -> np.ndarray:
-        index = block * n + np.searchsorted(codes, m)
-        return np.bincount(index, weights=value, minlength=size * n).reshape(size, n)
+    ``observed`` and ``simulated`` are places among the classes, of flat cells; ``land`` says which classes are land.
+    """
+    size, n = int(block.max()) + 1, land.size
+
+    def areas(place: np.ndarray) -> np.ndarray:
+        return np.bincount(block * n + place, weights=value, minlength=size * n).reshape(size, n)
 
     seen, made = areas(observed), areas(simulated)
-    total = seen.sum(1)
     enough = np.bincount(block, minlength=size) > LEAST_SHARE * cells**2
-    error = np.abs(made - seen)[enough][:, np.searchsorted(codes, land_codes)] / total[enough][:, None]
+    error = np.abs(made - seen)[enough][:, land] / seen[enough].sum(1)[:, None]
     return {
-        "agreement": float(np.minimum(seen, made).sum()), "total": float(total.sum()),
+        "agreement": float(np.minimum(seen, made).sum()), "total": float(seen.sum()),
         "area_error_sum": float(error.sum()), "area_error_number": float(error.size),
     }  # fmt: skip
 
 
 def count_maps(
     prior: np.ndarray, observed: np.ndarray, simulated: np.ndarray, where: np.ndarray, grid: Grid,
-    lasting: np.ndarray | None = None,
+    lasting: np.ndarray | None = None, legend: str = "land_use", resolutions: Sequence[int] = RESOLUTIONS,
 ) -> pd.DataFrame:  # fmt: skip
     """Counts of one predicted map, from which `score_counts` makes every score.
 
     Parameters
     ----------
     prior, observed, simulated : numpy.ndarray, shape (y, x), uint8
-        Land-use classes; 255 is no data. Change is measured against ``prior``, the true prior map.
+        Classes of a legend. Change is measured against ``prior``, the true prior map.
     where : numpy.ndarray, shape (y, x), bool
         Cells to judge; those without data in any of the three maps are left out.
     grid : Grid
         The cells, for their area and their blocks.
     lasting : numpy.ndarray, shape (y, x), uint8, optional
         The observed map without changes that do not last (`keep_lasting`).
+    legend : str
+        Stem of a file in ``data/legends``.
+    resolutions : sequence of int
+        Side of the blocks that change is compared in, fine cells.
 
     Returns
     -------
@@ -138,21 +151,27 @@ def count_maps(
     maps = prior, observed, simulated
     if len({m.shape for m in (*maps, where)}) != 1 or prior.shape != grid.shape:
         raise ValueError(f"maps differ in shape: {[m.shape for m in (*maps, where)]}, grid {grid.shape}.")
-    land_codes = class_codes(read_legend("land_use"), land_only=True)
-    judged = where & (prior != NO_DATA) & (observed != NO_DATA) & (simulated != NO_DATA)
+    codes, land_codes = class_codes(read_legend(legend)), class_codes(read_legend(legend), land_only=True)
+    missing = no_data_code(legend)
+    judged = where & (prior != missing) & (observed != missing) & (simulated != missing)
     land = judged & np.isin(prior, land_codes) & np.isin(observed, land_codes)
     p, o, s = (m[land].astype(np.int64) for m in maps)
-    blocks = {cells: block_index(grid.shape, cells)[land] for cells in (RESOLUTIONS if land.any() else ())}
+    blocks = {cells: block_index(grid.shape, cells)[land] for cells in (resolutions if land.any() else ())}
+    is_land, observed_at, simulated_at = np.isin(codes, land_codes), *(_places(codes)[m] for m in (o, s))
     tables = []
     for weight, value in _weights(grid.shape, grid):
-        tables.append(_three_map("joint", maps, judged, weight, value))
+        sums: dict[tuple[str, int], float] = {}
+        tables.append(_three_map("joint", maps, judged, weight, value, codes))
         if lasting is not None:
             kept = prior, lasting, simulated
-            tables.append(_three_map("joint_lasting", kept, land & (lasting != NO_DATA), weight, value))
+            tables.append(_three_map("joint_lasting", kept, land & (lasting != missing), weight, value, codes))
         for cells, block in blocks.items():
-            sums = _change_in_blocks(p, o, s, block, value[land])
-            sums |= _areas_in_blocks(o, s, block, value[land], cells)
-            tables += [_rows(name, weight, resolution=cells, value=[total]) for name, total in sums.items()]
+            found = _change_in_blocks(p, o, s, block, value[land])
+            found |= _areas_in_blocks(observed_at, simulated_at, block, value[land], cells, is_land)
+            sums |= {(name, cells): total for name, total in found.items()}
+        if sums:
+            names, sides = zip(*sums, strict=True)
+            tables.append(_rows(list(names), weight, resolution=sides, value=list(sums.values())))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -183,7 +202,7 @@ def count_calibration(probability: np.ndarray, correct: np.ndarray, land: np.nda
     return pd.concat(tables, ignore_index=True)
 
 
-def keep_lasting(prior: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
+def keep_lasting(prior: np.ndarray, later: list[np.ndarray], no_data: int = NO_DATA) -> np.ndarray:
     """Observed map in which only changes that last are kept; the other cells keep their prior class.
 
     Parameters
@@ -192,14 +211,16 @@ def keep_lasting(prior: np.ndarray, later: list[np.ndarray]) -> np.ndarray:
     later : list of numpy.ndarray
         Observed maps of the target year and of the years that follow in the direction of the steps:
         a change lasts where all of them agree.
+    no_data : int
+        Code that means no data.
 
     Returns
     -------
     numpy.ndarray, shape (y, x), uint8
-        255 where the target year has no data.
+        ``no_data`` where the target year has no data.
     """
     stable = np.all([m == later[0] for m in later[1:]], axis=0)
-    return np.where(stable | (later[0] == NO_DATA), later[0], prior).astype(np.uint8)
+    return np.where(stable | (later[0] == no_data), later[0], prior).astype(np.uint8)
 
 
 def counts_with_keys(counts: pd.DataFrame, **keys: str) -> pd.DataFrame:

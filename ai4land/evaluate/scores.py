@@ -17,19 +17,23 @@ def _ratio(top: np.ndarray | float, bottom: np.ndarray | float) -> np.ndarray:
     return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom > 0)
 
 
+def _legend(rows: pd.DataFrame) -> pd.DataFrame:
+    """Classes that the counts of a group are of."""
+    return read_legend(str(rows["legend"].iloc[0]))
+
+
 def _joint(rows: pd.DataFrame) -> np.ndarray:
     """Counts (prior, observed, simulated), shape (class, class, class)."""
-    codes = class_codes(read_legend("land_use"))
+    codes = class_codes(_legend(rows))
     cube = np.zeros((codes.size,) * 3)
     index = tuple(np.searchsorted(codes, rows[name]) for name in ("prior", "observed", "simulated"))
     np.add.at(cube, index, rows["value"].to_numpy())
     return cube
 
 
-def _land_only(joint: np.ndarray) -> np.ndarray:
+def _land_only(joint: np.ndarray, legend: pd.DataFrame) -> np.ndarray:
     """The same counts, cells that carry a land class in the prior and the observed map only."""
-    codes = class_codes(read_legend("land_use"))
-    land = np.isin(codes, class_codes(read_legend("land_use"), land_only=True))
+    land = np.isin(class_codes(legend), class_codes(legend, land_only=True))
     return joint * (land[:, None, None] & land[None, :, None])
 
 
@@ -87,11 +91,11 @@ def agreement_scores(confusion: np.ndarray) -> dict[str, float]:
 
 
 def _joint_scores(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
-    legend = read_legend("land_use")
+    legend = _legend(rows)
     codes, land_codes = class_codes(legend), class_codes(legend, land_only=True)
     names = [str(legend.loc[legend["code"] == c, "name"].item()) for c in codes]
     joint = _joint(rows)
-    land = _land_only(joint)
+    land = _land_only(joint, legend)
     everywhere, on_land = class_scores(joint.sum(0)), class_scores(land.sum(0))
     is_land = np.isin(codes, land_codes)
     out = []
@@ -106,13 +110,17 @@ def _joint_scores(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
     f1 = on_land["f1"][is_land]
     out.append(("mean_iou_land", "all", float(np.nanmean(on_land["iou"][is_land]))))
     out.append(("macro_f1", "all", float(np.nanmean(f1))))
+    if rows["target"].iloc[0] == "land_cover":
+        # As scikit-learn has it: 0 for a class that is observed and never predicted.
+        precision = np.nan_to_num(on_land["precision"][is_land])[~np.isnan(f1)]
+        out.append(("macro_precision", "all", float(precision.mean())))
     out.append(("weighted_f1", "all", float(np.nansum(f1 * seen[is_land]) / seen.sum())))
     out += [(m, "all", v) for m, v in {**agreement_scores(confusion), **change_scores(land)}.items()]
     return out
 
 
 def _lasting_scores(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
-    return [(f"{m}_lasting", "all", v) for m, v in change_scores(_land_only(_joint(rows))).items()]
+    return [(f"{m}_lasting", "all", v) for m, v in change_scores(_land_only(_joint(rows), _legend(rows))).items()]
 
 
 def _block_scores(rows: pd.DataFrame) -> list[tuple[str, str, float]]:
@@ -155,6 +163,18 @@ def _score_group(rows: pd.DataFrame, cells: float) -> list[tuple[str, str, float
     return out
 
 
+def _judged(counts: pd.DataFrame) -> dict[tuple, float]:
+    """Number of land cells by group."""
+    judged: dict[tuple, float] = {}
+    for legend, rows in counts.groupby("legend"):
+        land = class_codes(read_legend(str(legend)), land_only=True)
+        judged |= rows[
+            (rows["statistic"] == "joint") & (rows["weight"] == "cells")
+            & rows["prior"].isin(land) & rows["observed"].isin(land)
+        ].groupby(KEYS)["value"].sum().to_dict()  # fmt: skip
+    return judged
+
+
 def score_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """Scores of every group of counts with equal keys.
 
@@ -172,12 +192,7 @@ def score_counts(counts: pd.DataFrame) -> pd.DataFrame:
     """
     columns = [*_ID, "statistic", "resolution", "prior", "observed", "simulated"]
     counts = counts.groupby(columns, as_index=False, dropna=False)["value"].sum()
-    land = class_codes(read_legend("land_use"), land_only=True)
-    judged = counts[
-        (counts["statistic"] == "joint") & (counts["weight"] == "cells")
-        & counts["prior"].isin(land) & counts["observed"].isin(land)
-    ].groupby(KEYS)["value"].sum()  # fmt: skip
-    out = []
+    judged, out = _judged(counts), []
     for key, rows in counts.groupby(_ID):
         cells = float(judged.get(key[:-1], 0.0))
         out += [(*key, *score) for score in _score_group(rows, cells)]

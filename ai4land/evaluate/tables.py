@@ -1,5 +1,6 @@
 """Tables that a reader looks at, picked from the tidy scores."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -7,17 +8,24 @@ import pandas as pd
 from ai4land.evaluate.counts import KEYS
 from ai4land.evaluate.scores import score_counts
 from ai4land.runs import Run
+from ai4land.vegetation import VegetationExperiment
 
 _ORDER = [
     "persistence",
     "coarse_majority",
     "kernel_density",
     "landscaler",
+    "land_use_majority",
+    "land_use_rule",
     "random_forest",
     "xgboost",
     "cnn",
     "unet",
 ]
+_COVER_LEGENDS = {"land_cover": 37, "land_cover_22": 22, "land_use": 8}
+_COVER_METRICS = {"overall_accuracy": "accuracy", "macro_precision": "precision", "mean_iou_land": "mIoU (land)",
+                  "figure_of_merit": "figure of merit"}  # fmt: skip
+_STEPS = {"land_use": "04-train-trees", "land_cover": "09-land-cover", "leaf_area_index": "10-leaf-area"}
 
 
 def pool_counts(counts: pd.DataFrame, leads: dict[str, list[int]]) -> pd.DataFrame:
@@ -109,22 +117,27 @@ def null_resolution(scores: pd.DataFrame, model: str, member: str = "all", **key
     return finer[0] if finer else None
 
 
-def read_counts(folder: Path, run: Run) -> pd.DataFrame:
-    """Counts of all regions and models of a run.
+def read_counts(folder: Path, run: Run, target: str = "land_use") -> pd.DataFrame:
+    """Counts of all regions and models of a run, of one target.
 
     Raises
     ------
     FileNotFoundError
         If a region has none.
     """
+    regions = run.regions
+    if target != "land_use" and run.vegetation is not None:
+        regions = run.vegetation.regions or regions
     tables = []
-    for region in run.regions:
-        paths = sorted((folder / region).glob("counts-*.csv"))
-        if not paths:
+    for region in regions:
+        found = [pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(KEYS, str))
+                 for path in sorted((folder / region).glob("counts-*.csv"))]  # fmt: skip
+        chosen = [table[table["target"] == target] for table in found if (table["target"] == target).any()]
+        if not chosen:
             raise FileNotFoundError(
-                f"region {region}: no counts-*.csv in {folder / region}; run 04-train-trees for it."
+                f"region {region}: no counts-*.csv of {target} in {folder / region}; run {_STEPS[target]} for it."
             )
-        tables += [pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(KEYS, str)) for path in paths]
+        tables += chosen
     return pd.concat(tables, ignore_index=True)
 
 
@@ -172,6 +185,39 @@ def masked_tables(scores: pd.DataFrame, run: Run, metrics: dict[str, str]) -> di
                 heading = f"{experiment.mask_ratio:.0%} of the prior hidden, {fold} cells, lead (years) {lead}"
                 tables[heading] = summary_table(scores, metrics, experiment=name, lead=lead, fold=fold)
     return tables
+
+
+def _cover_note(member: str) -> str:
+    notes = {"sees part of the target: HILDA+ was built from ESA CCI among others": "hilda" in member,
+             "has no prior map: persistence is told more": member in ("hilda", "none")}  # fmt: skip
+    return "; ".join(note for note, holds in notes.items() if holds)
+
+
+def cover_table(scores: pd.DataFrame, experiments: Mapping[str, VegetationExperiment], region: str) -> pd.DataFrame:
+    """Scores of land cover on 37 classes, on the 22 of level 1, and on the 8 of land use.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Of `score_counts`.
+    experiments : mapping of str to VegetationExperiment
+    region : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index experiment, lead (years), trained on (years), classes, model, member; columns accuracy (overall),
+        precision (macro: the mean over land classes), mIoU (land), figure of merit, and a note.
+    """
+    tables = {}
+    for name, experiment in experiments.items():
+        for lead in sorted(abs(year - experiment.start) for year in experiment.targets):
+            keys = {"experiment": name, "lead": str(lead), "region": region}
+            for legend, classes in _COVER_LEGENDS.items():
+                part = summary_table(scores, _COVER_METRICS, target="land_cover", legend=legend, **keys)
+                tables[name, lead, "{}-{}".format(*experiment.train), classes] = part
+    table = pd.concat(tables, names=["experiment", "lead", "trained on", "classes"])
+    return table.assign(note=[_cover_note(member) for member in table.index.get_level_values("member")])
 
 
 def reliability_table(counts: pd.DataFrame) -> pd.DataFrame:

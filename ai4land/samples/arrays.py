@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ai4land.cube import has_relief, open_cube, plan_layout
+from ai4land.cube import open_cube, plan_layout
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import NO_DATA
 from ai4land.regrid import coarsen_fractions
 from ai4land.runs import SHARED, Run
 from ai4land.samples.states import Luh2, read_luh2
+from ai4land.samples.static import read_static
 
 Array = Any  # numpy.ndarray, or torch.Tensor of the same shape and type
 
@@ -103,19 +104,6 @@ def refine_step(coarse: np.ndarray, cells: int, shape: tuple[int, int]) -> np.nd
     return fine[..., : shape[0], : shape[1]]
 
 
-@dataclass(frozen=True)
-class _Stepped:
-    """Coarse values that are repeated over their fine cells where they are cut."""
-
-    coarse: np.ndarray
-
-    def __getitem__(self, window: tuple) -> np.ndarray:
-        window = tuple(part for part in window if part is not Ellipsis)
-        fine = [np.arange(*part.indices(n * COARSE_CELLS)) // COARSE_CELLS
-                for part, n in zip(window, self.coarse.shape, strict=True)]  # fmt: skip
-        return self.coarse[np.ix_(*fine)]
-
-
 def read_region(
     path: Path, run: Run, region: str, scenario: str | None = None, halo: int = 0, resident: bool = True
 ) -> RegionCube:
@@ -152,25 +140,13 @@ def read_region(
     fine = fine.isel(lat=rows, lon=cols)
     fine = fine.load() if resident else fine
     coarse = coarse.isel(lat=coarse_rows, lon=coarse_cols).load()
-    shape = fine["land_use"].shape[1:]
     years = run.map_years if region == SHARED else None
     luh2 = read_luh2(path, coarse_rows, coarse_cols, scenario, years) if run.inputs.luh2 else None
-    static: dict[str, Array] = {
-        str(n): v.to_numpy() if resident else v.variable for n, v in fine.data_vars.items() if v.dims == ("lat", "lon")
-    }
-    for name, values in coarse.data_vars.items():
-        if values.dims == ("lat", "lon"):
-            stepped = _Stepped(values.to_numpy())
-            static[str(name)] = stepped[: shape[0], : shape[1]] if resident else stepped
-    if has_relief(path):
-        relief = xr.open_zarr(path, group="relief", consolidated=False).load()["elevation"]
-        static["elevation"] = relief.interp(lat=fine["lat"], lon=fine["lon"]).to_numpy().astype(np.float32)
     return RegionCube(
         region, layout.grid.cut(rows, cols), [int(y) for y in fine["time"]],
         fine["land_use"].to_numpy() if resident else fine["land_use"].variable,
         coarse["land_use_fraction"].to_numpy(), coarse["data_area"].to_numpy(),
-        # Sorted: a store lists its arrays in any order, and features must come in one.
-        {name: static[name] for name in sorted(static)}, luh2, (rows.start, cols.start),
+        read_static(path, fine, coarse, resident), luh2, (rows.start, cols.start),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import xarray as xr
 from ai4land.grid import grid_of
 from ai4land.legend import DATA
 
+COMMON_PERIOD = (1981, 2010)  # years whose mean a climate model shares with the reanalysis
 ORIGINS = ("reanalysis", "model_history", "model_scenario", "climatology")
 _BLOCK = 1 << 24  # values of a variable in work at a time: 128 MB, whatever the grid
 
@@ -117,7 +118,7 @@ def _interpolate(delta: xr.DataArray, like: xr.Dataset) -> xr.DataArray:
 
 
 def adjust_model(
-    model: xr.Dataset, history: xr.Dataset, reanalysis: xr.Dataset, common: tuple[int, int] = (1981, 2010)
+    model: xr.Dataset, history: xr.Dataset, reanalysis: xr.Dataset, common: tuple[int, int] = COMMON_PERIOD
 ) -> xr.Dataset:
     """Months of a climate model on the grid and in the mean climate of a reanalysis: the delta method.
 
@@ -193,7 +194,7 @@ def join_climate(
     reanalysis: xr.Dataset,
     model_history: xr.Dataset,
     model_scenario: xr.Dataset | None = None,
-    common: tuple[int, int] = (1981, 2010),
+    common: tuple[int, int] = COMMON_PERIOD,
 ) -> xr.Dataset:
     """One monthly series: the reanalysis where it is, before and after it the adjusted climate model.
 

@@ -18,11 +18,12 @@ import xarray as xr
 from ai4land.checks import check_same_grid
 from ai4land.grid import grid_of
 from ai4land.sources.archive import DAMAGED, unpack
-from ai4land.sources.canonical import canonical
+from ai4land.sources.canonical import canonical, with_bounds
 from ai4land.sources.climate import check_months, read_climate_variables, variable_attributes
 from ai4land.sources.registry import InputFile
 
 _DAY = 86400  # s
+_MONTHS = 12  # in a chunk: 50 MB of the globe at 0.25 degree
 # m of water a day to kg m-2 s-1 at 1000 kg m-3; J m-2 a day to W m-2.
 _FACTORS = {"none": 1.0, "depth_per_day": 1000 / _DAY, "energy_per_day": 1 / _DAY}
 
@@ -68,7 +69,7 @@ def _open_part(path: Path) -> xr.Dataset:
     if axis is None or data[axis].dtype.kind != "M":
         raise ValueError(f"{path}: dimensions are {dict(data.sizes)}, expected dates along valid_time or time.")
     _check_units(data, path)
-    data = data.chunk({axis: 1})
+    data = data.chunk({axis: _MONTHS})
     if "expver" in data.dims:
         versions = [data.isel(expver=i, drop=True) for i in range(data.sizes["expver"])]
         data = reduce(lambda final, preliminary: final.fillna(preliminary), versions)
@@ -105,7 +106,7 @@ def open_era5_netcdf(files: list[InputFile], version: str) -> xr.Dataset:
 
     Returns
     -------
-    xarray.Dataset, (time, lat, lon) float32, lazy, one chunk a month
+    xarray.Dataset, (time, lat, lon) float32, lazy, twelve months a chunk at most
         ``air_temperature`` (K), ``precipitation_flux`` (kg m-2 s-1), ``surface_downwelling_shortwave_flux`` (W m-2),
         the last two not below 0, and ``soil_moisture_1`` to ``_4`` (m3 m-3); NaN missing, in ERA5-Land over sea.
         ``time`` is the first of the month, datetime64[ns].
@@ -134,4 +135,4 @@ def open_era5_netcdf(files: list[InputFile], version: str) -> xr.Dataset:
         field = field.clip(min=0) if row["join"] == "multiplicative" else field
         field.attrs, field.encoding = variable_attributes(str(name)), {}
         fields[name] = field
-    return xr.Dataset(fields, attrs={"version": version})
+    return with_bounds(xr.Dataset(fields, attrs={"version": version}))

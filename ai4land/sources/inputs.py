@@ -1,6 +1,7 @@
 """What a run reads: its data sets by role, the years of each, the files that are there, and those that are not."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from ai4land.legend import DATA
 from ai4land.runs import MADE_UP_MARK, Run
-from ai4land.sources.climate import check_climate_scenario
+from ai4land.sources.climate import COMMON_PERIOD, check_climate_scenario
 from ai4land.sources.registry import (
     InputFile,
     check_hash,
@@ -20,6 +21,8 @@ from ai4land.sources.registry import (
     series_of,
 )
 
+_COVER = ("land_cover", "land_cover_later")
+
 
 @dataclass(frozen=True)
 class Need:
@@ -30,19 +33,78 @@ class Need:
     years: tuple[int, ...] | None
 
 
-def needs(run: Run) -> list[Need]:
-    """Data sets that a run reads, by role.
+def wanted_years(run: Run, role: str) -> list[int]:
+    """Years of one input that a run uses, ascending, whether they are published or not.
 
-    Land use is wanted for every year of the run; of other series the years that both have, and a series without any
-    of them is not needed.
+    Of land cover and leaf area those of the run's vegetation, where it has that. Of a reanalysis that a climate model
+    continues or vegetation is predicted from, a span without gaps: with the years of the maps, those of the vegetation
+    and the year before, and the common period of reanalysis and model. Of all else the years of the run's maps.
+    """
+    vegetation = run.vegetation
+    if vegetation and role in (*_COVER, "leaf_area_index"):
+        return vegetation.years if role in _COVER else vegetation.leaf_years
+    if role == "climate" and (vegetation or run.inputs.climate_history):
+        years = [*run.map_years, *(COMMON_PERIOD if run.inputs.climate_history else ())]
+        years += [year - back for year in (vegetation.years if vegetation else ()) for back in (0, 1)]
+        return list(range(min(years), max(years) + 1))
+    return run.map_years
+
+
+def _published(dataset: str) -> list[int]:
+    """Years that the registry lists of a data set; none where its files do not go by years."""
+    return [int(one["year"]) for one in series_of(dataset_row(dataset)) if "year" in one]
+
+
+def _versions(run: Run, years: Collection[int]) -> list[str]:
+    """Versions of land cover that some years are of, with the first and the last of these years."""
+    found = []
+    for dataset in filter(None, (getattr(run.inputs, role) for role in _COVER)):
+        if mine := sorted(set(years) & set(_published(dataset))):
+            found.append(f"{dataset} v{dataset_row(dataset)['version']} ({mine[0]}-{mine[-1]})")
+    return found
+
+
+def check_cover_versions(run: Run) -> str:
+    """Refuse two versions of land cover as the target of one experiment.
+
+    Returns
+    -------
+    str
+        A note for the reader where leaf area is predicted from both; else empty.
 
     Raises
     ------
     ValueError
-        If a data set cannot serve in its role (``data/roles.csv``), or a scenario has no climate
-        (`ai4land.sources.climate.check_climate_scenario`).
+        If the years of an experiment of land cover are of both.
+    """
+    if run.vegetation is None:
+        return ""
+    for name, experiment in run.vegetation.land_cover.items():
+        if len(found := _versions(run, experiment.known)) > 1:
+            raise ValueError(
+                f"run {run.name}: land_cover experiment {name} takes its maps from {' and '.join(found)}; sensors and "
+                "processing change between them, which would pass for change of the land. Choose years of one."
+            )
+    found = _versions(run, run.vegetation.leaf_years)
+    if len(found) < 2:
+        return ""
+    return f"Note: leaf area is predicted from land cover of {' and '.join(found)}: a break in a predictor."
+
+
+def needs(run: Run) -> list[Need]:
+    """Data sets that a run reads, by role.
+
+    Land use is wanted for every year of the run; of other series those of `wanted_years` that are published, and a
+    series without any of them is not needed.
+
+    Raises
+    ------
+    ValueError
+        If a data set cannot serve in its role (``data/roles.csv``), a scenario has no climate
+        (`ai4land.sources.climate.check_climate_scenario`), or as `check_cover_versions`.
     """
     wanted = []
+    check_cover_versions(run)
     roles = pd.read_csv(DATA / "roles.csv", index_col="role")["readers"]
     for scenario in run.inputs.climate_scenarios:
         check_climate_scenario(scenario)
@@ -51,12 +113,12 @@ def needs(run: Run) -> list[Need]:
         kind = "scenarios" if role in run.inputs.scenarios else re.sub(r"-.*", "_scenarios", role)
         if row["reader"] and row["reader"] not in roles[kind].split():
             raise ValueError(f"run {run.name}: {dataset} ({row['title']}) cannot serve as {role}.")
-        published = [int(one["year"]) for one in series_of(row) if "year" in one]
-        years = None
-        if role == "land_use" and "(?P<year>" in row["pattern"]:
-            years = tuple(run.map_years)
+        published, years = _published(dataset), None
+        listed = role == "land_use" or (role == "leaf_area_index" and run.vegetation is not None and not published)
+        if listed and "(?P<year>" in row["pattern"]:
+            years = tuple(wanted_years(run, role))
         elif published:
-            years = tuple(y for y in run.map_years if y in published)
+            years = tuple(y for y in wanted_years(run, role) if y in published)
         if years != ():
             wanted.append(Need(role, dataset, years))
     return wanted

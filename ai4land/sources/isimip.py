@@ -19,7 +19,7 @@ def _mean_of_month(days: np.ndarray) -> np.ndarray:
 
 
 def _open_monthly(file: InputFile, variable: str, units: str) -> xr.DataArray:
-    """One file as monthly means, one chunk a month; its days must be those that its name says."""
+    """One file as monthly means; its days must be those that its name says."""
     path, keys = file.path, file.keys
     data = xr.open_dataset(path)
     if variable not in data or data[variable].attrs.get("units") != units:
@@ -35,8 +35,11 @@ def _open_monthly(file: InputFile, variable: str, units: str) -> xr.DataArray:
         )
     months, count = np.unique(wanted.astype("datetime64[M]"), return_counts=True)
     field = canonical(data[[variable]], path)[variable].transpose("time", "lat", "lon")
-    days = field.chunk({"time": tuple(map(int, count))}).data
-    means = days.map_blocks(_mean_of_month, chunks=((1,) * months.size, *days.chunks[1:]), dtype=np.float32)
+    if step == "M":  # a chunk for each of thousands of small fields would take longer than to read them
+        means = field.chunk({"time": -1}).data.astype(np.float32)
+    else:
+        days = field.chunk({"time": tuple(map(int, count))}).data
+        means = days.map_blocks(_mean_of_month, chunks=((1,) * months.size, *days.chunks[1:]), dtype=np.float32)
     coords = {**field.drop_vars("time").coords, "time": months.astype("datetime64[ns]")}
     return xr.DataArray(means, coords, field.dims)
 
@@ -61,7 +64,7 @@ def open_isimip_netcdf(files: list[InputFile], version: str) -> xr.Dataset:
 
     Returns
     -------
-    xarray.Dataset, (time, lat, lon) float32, lazy, one chunk a month
+    xarray.Dataset, (time, lat, lon) float32, lazy, one chunk a month of daily files, and one a file of monthly ones
         ``air_temperature`` (K), ``precipitation_flux`` (kg m-2 s-1), ``surface_downwelling_shortwave_flux`` (W m-2);
         NaN where any day is missing. ``time`` is the first of the month, datetime64[ns]. ``attrs`` hold ``model``,
         ``member`` and ``scenario``.

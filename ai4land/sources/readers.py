@@ -25,6 +25,7 @@ from ai4land.sources.leaf_area_index import (
     open_lai_glass,
 )
 from ai4land.sources.luh2 import open_luh2_states, open_luh2_static
+from ai4land.sources.modis import open_lai_modis_netcdf
 from ai4land.sources.population import open_population_netcdf
 from ai4land.sources.registry import InputFile, dataset_row
 from ai4land.sources.soilgrids import open_soilgrids_geotiff
@@ -47,6 +48,7 @@ READERS: dict[str, Callable[[list[InputFile], str], xr.DataArray | xr.Dataset]] 
     "lai_c3s_netcdf": open_lai_c3s_netcdf,
     "lai_glass": open_lai_glass,
     "lai_confess": open_lai_confess,
+    "lai_modis_netcdf": open_lai_modis_netcdf,
     "era5_netcdf": open_era5_netcdf,
     "isimip_netcdf": open_isimip_netcdf,
     "co2_noaa_csv": open_co2_noaa_csv,

@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from ai4land.grid import COARSE_CELLS, Grid
+from ai4land.grid import COARSE_CELLS, Grid, region_bounds
 from ai4land.legend import read_crosswalk
 from ai4land.runs import MADE_UP_MARK, Run
 from ai4land.sources import dataset_row
+from ai4land.sources.inputs import wanted_years
 from ai4land.twin.air import write_carbon_dioxide
+from ai4land.twin.climate_model import write_climate_model
 from ai4land.twin.land_cover import write_c3s, write_esa_cci
 from ai4land.twin.land_use import Land
 from ai4land.twin.leaf_area import write_leaf_area
@@ -109,10 +111,12 @@ _MADE = {
     "leaf_area_index": ("lai_cgls_1km",),
     "climate": ("era5_monthly",),
     "climate_land": ("era5_land_monthly",),
+    "climate_history": ("isimip3b_historical",),
     "co2": ("co2_cmip6_history",),
     "population": ("population_histsoc",),
 }
-_SERIES = {  # roles whose files are written for the years of the run
+_GREEN = ("land_cover", "land_cover_later", "leaf_area_index")
+_SERIES = {  # roles whose files are written for the years that the run uses
     "land_cover": write_esa_cci, "land_cover_later": write_c3s, "leaf_area_index": write_leaf_area,
     "climate": write_era5, "climate_land": write_era5_land,
 }  # fmt: skip
@@ -127,6 +131,26 @@ def _write_luh2(raw: Path, fine: Grid, run: Run) -> None:
         path = raw / Path(dataset_row(dataset)["url"]).name
         if not path.exists():
             write_states(path, fine, np.arange(2015, 2101), 2015, run.seed, scenario)
+
+
+def _write_climate_model(raw: Path, fine: Grid, run: Run) -> None:
+    if run.inputs.climate_history is not None:
+        write_climate_model(raw, fine, run.inputs.climate_history, run.seed)
+    for scenario, dataset in run.inputs.climate_scenarios.items():
+        write_climate_model(raw, fine, dataset, run.seed, scenario)
+
+
+def _green_cells(run: Run, fine: Grid) -> Grid:
+    """The window around the regions that have land cover and leaf area."""
+    regions = run.vegetation.regions if run.vegetation else ()
+    if not regions:
+        return fine
+    west, south, east, north = np.array([region_bounds(region) for region in regions]).T
+    return _fine(west.min(), south.min(), east.max(), north.max())
+
+
+def _fine(west: float, south: float, east: float, north: float) -> Grid:
+    return Grid(north, west, 0.01, 0.01, round((north - south) * 100), round((east - west) * 100))
 
 
 def write_twin(raw: Path, run: Run) -> None:
@@ -149,14 +173,14 @@ def write_twin(raw: Path, run: Run) -> None:
         raise ValueError(f"run {run.name}: the twin Earth is made for runs with synthetic: true and a window only.")
     inputs = run.inputs
     unmade = {role: name for role, name in inputs if isinstance(name, str) and name not in _MADE.get(role, ())}
+    unmade |= {s: name for s, name in inputs.climate_scenarios.items() if name != f"isimip3b_{s}"}
     if unmade:
         raise ValueError(f"run {run.name}: inputs {unmade} are not made of the twin Earth; known are {_MADE}.")
     raw.mkdir(parents=True, exist_ok=True)
     if not (raw / MADE_UP_MARK).exists() and any(raw.iterdir()):
         raise ValueError(f"{raw}: holds files that the twin Earth did not make; give it a folder of its own by RAW=.")
     (raw / MADE_UP_MARK).write_text("Made-up files in the publishers' formats: the twin Earth of ai4land.\n")
-    west, south, east, north = run.window
-    fine = Grid(north, west, 0.01, 0.01, round((north - south) * 100), round((east - west) * 100))
+    fine = _fine(*run.window)
     _LAND_USE[inputs.land_use](raw, fine, run.map_years, run.seed)
     write_koppen(raw, fine, run)
     write_gebco(raw, fine, run.seed)
@@ -165,8 +189,9 @@ def write_twin(raw: Path, run: Run) -> None:
         write_soil(raw, fine, run.seed)
     for role, write in _SERIES.items():
         if role in inputs.by_role:
-            write(raw, fine, run.map_years, run.seed)
+            write(raw, _green_cells(run, fine) if role in _GREEN else fine, wanted_years(run, role), run.seed)
+    _write_climate_model(raw, fine, run)
     if inputs.population is not None:
         write_population(raw, fine, run.seed)
     if inputs.co2 is not None:
-        write_carbon_dioxide(raw, list(inputs.scenarios))
+        write_carbon_dioxide(raw, list(dict.fromkeys([*inputs.scenarios, *inputs.co2_scenarios])))

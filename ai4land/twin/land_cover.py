@@ -5,6 +5,7 @@ otherwise than the earlier one: a break of the product, not of the land.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,12 @@ _RELABELLED = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def _still(wide: Grid, seed: int) -> tuple[Land, np.ndarray]:
+    """Land use and classes of a window: land cover and leaf area are made of the same, one after the other."""
+    return Land(wide, seed), cover_classes(wide, seed)
+
+
 class LandCover:
     """Land cover where points of a window lie.
 
@@ -46,8 +53,7 @@ class LandCover:
     def __init__(self, grid: Grid, lat: np.ndarray, lon: np.ndarray, seed: int) -> None:
         n = COARSE_CELLS
         wide = grid.cut(slice(-n, grid.rows + n), slice(-n, grid.cols + n))
-        self.land = Land(wide, seed)
-        self.classes = cover_classes(wide, seed)
+        self.land, self.classes = _still(wide, seed)
         # Cells of the global 300 m lattice; edges may be off by a float step.
         row = np.floor((90 - lat) * _PER_DEGREE + 1e-6).astype(int)
         col = np.floor((lon + 180) * _PER_DEGREE + 1e-6).astype(int)

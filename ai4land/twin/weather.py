@@ -25,6 +25,10 @@ class Weather:
     height : numpy.ndarray, shape (rows, cols)
         Elevation, m.
     seed : int
+    spells : int, optional
+        Seed of the warm and wet spells, ``seed`` where absent: another one is other weather in the same climate.
+    scenario : str
+        Whose warming follows 2015: a key of ``SCENARIOS``.
 
     Attributes
     ----------
@@ -32,23 +36,35 @@ class Weather:
         Annual mean temperature (degree Celsius) and precipitation (mm) of the present.
     """
 
-    def __init__(self, lat: np.ndarray, lon: np.ndarray, height: np.ndarray, seed: int) -> None:
-        self.lat = lat[:, None]
+    def __init__(
+        self, lat: np.ndarray, lon: np.ndarray, height: np.ndarray, seed: int, spells: int | None = None,
+        scenario: str = "",
+    ) -> None:  # fmt: skip
+        self.lat, self.scenario = lat[:, None], scenario
         self.mean, self.rain = climate(lat, lon, height, seed)
         y, x = fine_position(lat, lon)
-        self.warm, self.wet = (MovingNoise(y, x, _SCALES, _SPELL, seed, layer) for layer in (111, 112))
+        drawn = seed if spells is None else spells
+        self.warm, self.wet = (MovingNoise(y, x, _SCALES, _SPELL, drawn, layer) for layer in (111, 112))
         size = np.abs(self.lat)
         # Rain falls in summer in the tropics and in the north, in winter around 36 degrees.
         part = 0.8 * np.exp(-((size / 18) ** 2)) - 0.5 * np.exp(-(((size - 36) / 7) ** 2))
         self.rain_cycle = np.tanh(self.lat / 6) * (part + 0.3 * np.clip((size - 45) / 10, 0, 1))
+        usual = self.rain / 365.25 / (0.3 + 0.12 * np.clip(self.mean, 0, None))  # rain over what could evaporate
+        self.now: dict[float, np.ndarray] = {}  # temperature at the time asked for last
+        self.usual_moisture = usual / (usual + 0.7)
 
     def _wave(self, time: float) -> float:
         return float(np.cos(2 * np.pi * (time - _WARMEST)))
 
     def temperature(self, time: float) -> np.ndarray:
         """Temperature at 2 m at a decimal year, degree Celsius, shape (rows, cols)."""
+        if time not in self.now:
+            self.now = {time: self._temperature(time)}
+        return self.now[time]
+
+    def _temperature(self, time: float) -> np.ndarray:
         cycle = 20 * np.sin(np.radians(self.lat)) * self._wave(time)
-        return self.mean + cycle + float(warming(time)) + 3.0 * self.warm.at(time)
+        return self.mean + cycle + float(warming(time, self.scenario)) + 3.0 * self.warm.at(time)
 
     def rainfall(self, time: float) -> np.ndarray:
         """Precipitation at a decimal year, mm day-1, shape (rows, cols)."""
@@ -64,6 +80,5 @@ class Weather:
 
     def moisture(self, time: float, damping: float = 1.0) -> np.ndarray:
         """Soil moisture, 0 (dry) to 1, shape (rows, cols); ``damping`` is the share of the cycle that is left."""
-        usual = self.rain / 365.25 / (0.3 + 0.12 * np.clip(self.mean, 0, None))  # rain over what could evaporate
         now = self.rainfall(time) / (0.3 + 0.12 * np.clip(self.temperature(time), 0, None))
-        return usual / (usual + 0.7) * (1 - damping) + now / (now + 0.7) * damping
+        return self.usual_moisture * (1 - damping) + now / (now + 0.7) * damping
