@@ -44,9 +44,9 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 # Arrays of some megabytes come and go: memory that the C library keeps is not faulted in again.
-export MALLOC_MMAP_THRESHOLD_ := 134217728
-export MALLOC_TRIM_THRESHOLD_ := 1073741824
-export MALLOC_TOP_PAD_ := 67108864
+export MALLOC_MMAP_THRESHOLD_ := 33554432
+export MALLOC_TRIM_THRESHOLD_ := 268435456
+export MALLOC_TOP_PAD_ := 33554432
 
 # --- the paper ---------------------------------------------------------------------------------------
 py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
@@ -105,7 +105,7 @@ $(OUT)/%/10-leaf-area.ipynb: notebooks/10-leaf-area.ipynb $(OUT)/%/02-regrid.ipy
 $(OUT)/11-joint-model.ipynb: notebooks/11-joint-model.ipynb $(OUT)/$(firstword $(GREEN))/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) $(call knobs,11-joint-model) | $(READY)
 	$(call execute,-r region $(firstword $(GREEN)))
 # Land cover and leaf area follow the product's land use.
-$(OUT)/%/14-roll-vegetation.ipynb: notebooks/14-roll-vegetation.ipynb $(OUT)/%/09-land-cover.ipynb $(OUT)/%/10-leaf-area.ipynb $(OUT)/07-stitch.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube samples models green) $(call knobs,14-roll-vegetation) | $(READY)
+$(OUT)/%/14-roll-vegetation.ipynb: notebooks/14-roll-vegetation.ipynb $(OUT)/%/09-land-cover.ipynb $(OUT)/%/10-leaf-area.ipynb $(OUT)/07-stitch.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube samples train models stitch product green plot) $(call knobs,14-roll-vegetation) | $(READY)
 	$(call execute,-r region $*)
 $(OUT)/15-stitch-vegetation.ipynb: notebooks/15-stitch-vegetation.ipynb $(call greens,14-roll-vegetation) $(BASE) $(call py,cube stitch product green plot) $(call knobs,15-stitch-vegetation) | $(READY)
 	$(call execute)

@@ -214,7 +214,7 @@ def main() -> None:
     known.add_argument("--regions", default="", help="some regions, commas between; all without")
     known.add_argument("--workers", type=int, default=2, help="regions at a time")
     given = known.parse_args()
-    for name, large in (("MMAP_THRESHOLD_", 1 << 27), ("TRIM_THRESHOLD_", 1 << 30), ("TOP_PAD_", 1 << 26)):
+    for name, large in (("MMAP_THRESHOLD_", 1 << 25), ("TRIM_THRESHOLD_", 1 << 28), ("TOP_PAD_", 1 << 25)):
         os.environ.setdefault(f"MALLOC_{name}", str(large))  # of the processes that are started, as in the Makefile
     encoding = Neural.load(given.weights).encoding
     assert encoding is not None
