@@ -18,7 +18,8 @@ import zarr
 from tqdm import tqdm
 
 from ai4land import source_digest
-from ai4land.allocate import match_areas, wanted_areas
+from ai4land.allocate import match_areas
+from ai4land.allocate.wanted import wanted_areas
 from ai4land.checks import check_room, room_on_disk
 from ai4land.experiments import step_years
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend

@@ -14,7 +14,8 @@ import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ai4land.allocate import expected_change, match_areas, wanted_areas
+from ai4land.allocate import expected_change, match_areas
+from ai4land.allocate.wanted import wanted_areas
 from ai4land.legend import class_codes, read_legend
 from ai4land.models import Neural, Trees
 from ai4land.models.base import Model, most_probable

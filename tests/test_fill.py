@@ -10,7 +10,7 @@ import xarray as xr
 import zarr
 
 from ai4land import cube, product, stitch
-from ai4land.allocate import Wanted
+from ai4land.allocate.wanted import Wanted
 from ai4land.cube import layout as layout_room
 from ai4land.experiments import Experiment
 from ai4land.grid import GLOBAL

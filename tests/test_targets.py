@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai4land.allocate import fraction_numbers, luh2_targets, read_pools, wanted_areas
+from ai4land.allocate import fraction_numbers, luh2_targets, read_pools
+from ai4land.allocate.wanted import wanted_areas
 from ai4land.legend import class_codes, read_legend
 from ai4land.runs import Experiment
 

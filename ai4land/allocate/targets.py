@@ -11,33 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ai4land.allocate.counts import round_counts
-from ai4land.grid import COARSE_CELLS, block_index
+from ai4land.grid import block_index
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
-from ai4land.runs import Experiment
-from ai4land.samples import RegionCube, coarse_pair
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Whole numbers of cells that a map should have, as `match_areas` takes them.
-
-    Parameters
-    ----------
-    cells : int
-        Side of a block, fine cells.
-    numbers : numpy.ndarray, shape (pool, block), int64
-        Cells of each pool; they add up to the free cells of the block.
-    pools : numpy.ndarray, shape (class,), int64
-        Row of ``numbers`` that each class belongs to; -1 for none.
-    clipped : numpy.ndarray, shape (block,), float64
-        Cells of managed growth for which there was no land.
-    """
-
-    cells: int
-    numbers: np.ndarray
-    pools: np.ndarray
-    clipped: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -59,6 +34,13 @@ class Targets:
 def read_pools() -> pd.DataFrame:
     """Pools of land classes that LUH2 tells apart: columns code, name, pool, managed, reason; pools named by a code."""
     return pd.read_csv(DATA / "luh2_pools.csv", dtype={"managed": bool})
+
+
+def luh2_pools() -> np.ndarray:
+    """Row in `Targets` of the pool that each class belongs to, by class code, int64; -1 for none."""
+    table, pools = read_pools(), np.full(class_codes(read_legend("land_use")).size, -1)
+    pools[table["code"]] = np.unique(table["pool"], return_inverse=True)[1]
+    return pools
 
 
 def luh2_targets(base: np.ndarray, luh2_base: np.ndarray, luh2: np.ndarray, whole: np.ndarray) -> Targets:
@@ -101,42 +83,6 @@ def luh2_targets(base: np.ndarray, luh2_base: np.ndarray, luh2: np.ndarray, whol
     return Targets(cells, total * (1 - fits))
 
 
-def wanted_areas(cube: RegionCube, experiment: Experiment, year: int, prior: np.ndarray, free: np.ndarray) -> Wanted:
-    """Areas that the map of a year should have, from the coarse input of an experiment.
-
-    Parameters
-    ----------
-    cube : RegionCube
-    experiment : Experiment
-        Perfect coarse: all classes have the areas of the year's coarse cells, whatever is fixed taken off. LUH2:
-        `luh2_targets` from the map of ``experiment.start``.
-    year : int
-    prior : numpy.ndarray, shape (y, x), uint8
-        Map that is gone on from; 255 where hidden or without data.
-    free : numpy.ndarray, shape (y, x), bool
-        Cells to be given a class.
-
-    Returns
-    -------
-    Wanted
-    """
-    codes = class_codes(read_legend("land_use"))
-    perfect = experiment.coarse == "perfect"
-    cells = min(experiment.coarse_cells) if perfect else COARSE_CELLS
-    blocks = block_index((free.shape[0], free.shape[1]), cells)
-    total = np.bincount(blocks[free], minlength=blocks.max() + 1)
-    if perfect:
-        numbers = fraction_numbers(coarse_pair(cube, year, year, cells, "perfect")[1], prior, free, cells)
-        clipped = np.zeros(total.size)
-    else:
-        assert cube.luh2 is not None
-        then, now = (cube.luh2.fraction[cube.luh2.index(y)].reshape(codes.size, -1) for y in (experiment.start, year))
-        base = _count(cube.map(experiment.start), free, cells)
-        targets = luh2_targets(base, then, now, np.bincount(blocks.ravel(), minlength=total.size))
-        numbers, clipped = targets.cells, targets.clipped
-    return Wanted(cells, round_counts(numbers, total), class_pools(experiment), clipped)
-
-
 def fraction_numbers(fraction: np.ndarray, prior: np.ndarray, free: np.ndarray, cells: int) -> np.ndarray:
     """Cells of each class among the free ones that class fractions of whole blocks leave, whatever is fixed taken off.
 
@@ -160,24 +106,14 @@ def fraction_numbers(fraction: np.ndarray, prior: np.ndarray, free: np.ndarray, 
     fixed = (prior != NO_DATA) & ~free
     whole = total + np.bincount(blocks[fixed], minlength=total.size)
     numbers = np.nan_to_num(fraction).reshape(len(fraction), -1) * whole
-    numbers = np.maximum(numbers - _count(prior, fixed, cells), 0)
-    numbers = np.where(numbers.sum(0) > 0, numbers, _count(prior, free, cells) + 1e-9)
+    numbers = np.maximum(numbers - count_classes(prior, fixed, cells), 0)
+    numbers = np.where(numbers.sum(0) > 0, numbers, count_classes(prior, free, cells) + 1e-9)
     return numbers * (total / numbers.sum(0))
 
 
-def _count(labels: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
-    """Cells of each class in each block, (class, block)."""
+def count_classes(labels: np.ndarray, where: np.ndarray, cells: int) -> np.ndarray:
+    """Cells of each class in each block, (class, block) float64, of those that are wanted and have data."""
     n, blocks = class_codes(read_legend("land_use")).size, block_index((labels.shape[0], labels.shape[1]), cells)
     size = int(blocks.max()) + 1
     known = where & (labels != NO_DATA)
     return np.bincount(blocks[known] * n + labels[known], minlength=size * n).reshape(size, n).T.astype(float)
-
-
-def class_pools(experiment: Experiment) -> np.ndarray:
-    """Number of the pool of classes whose area is wanted together, by class code, int64; -1 for none."""
-    codes = class_codes(read_legend("land_use"))
-    if experiment.coarse == "perfect":
-        return np.arange(codes.size)
-    table, pools = read_pools(), np.full(codes.size, -1)
-    pools[table["code"]] = np.unique(table["pool"], return_inverse=True)[1]
-    return pools

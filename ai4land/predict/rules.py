@@ -3,7 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from ai4land.allocate import expected_change, match_areas, wanted_areas
+from ai4land.allocate import expected_change, match_areas
+from ai4land.allocate.wanted import wanted_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.runs import Experiment
 from ai4land.samples import Batch, RegionCube

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ai4land.allocate import Wanted
+from ai4land.allocate.wanted import Wanted
 from ai4land.grid import COARSE_CELLS, Grid, block_index, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.samples import RegionCube

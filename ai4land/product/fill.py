@@ -18,7 +18,7 @@ import xarray as xr
 import zarr
 
 from ai4land import source_digest
-from ai4land.allocate import class_pools, wanted_areas
+from ai4land.allocate.wanted import class_pools, wanted_areas
 from ai4land.checks import room_on_disk
 from ai4land.cube import Layout, open_cube, plan_layout
 from ai4land.cube.layout import coarse_window

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from ai4land.allocate import class_pools
+from ai4land.allocate.wanted import class_pools
 from ai4land.product.rollouts import rollout_path
 from ai4land.rollout import open_rollout
 from ai4land.runs import Run

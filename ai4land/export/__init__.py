@@ -1,0 +1,1 @@
+"""Emulators for host models: bundles, stepping, and fields on their own grids."""
