@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from ai4land.evaluate.counts import KEYS
-from ai4land.evaluate.leaf_area import score_leaves
+from ai4land.evaluate.leaf_area import leaf_table, score_leaves
 from ai4land.evaluate.scores import score_counts
-from ai4land.evaluate.tables import pool_counts, read_counts
+from ai4land.evaluate.tables import cover_table, pool_counts, read_counts
 from ai4land.runs import Run
 
 
@@ -42,3 +42,13 @@ def score_vegetation(folder: Path, run: Run) -> pd.DataFrame:
     seasons = seasons[(seasons[["region", "month", "class"]] == "all").any(axis=1)]
     maps = score_counts(pool_counts(pd.concat(classes, ignore_index=True), {}))
     return pd.concat([maps, seasons], ignore_index=True)
+
+
+def vegetation_tables(scores: pd.DataFrame, run: Run) -> dict[str, pd.DataFrame]:
+    """`cover_table` and `leaf_table` of all regions together, by name; none for a run without them."""
+    if run.vegetation is None:
+        return {}
+    return {
+        "land-cover": cover_table(scores, run.vegetation.land_cover, "all"),
+        "leaf-area": leaf_table(scores, run.vegetation.leaf_area, "all"),
+    }
