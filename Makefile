@@ -139,7 +139,8 @@ bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@[ -d $(OUT)/figures ] || { echo "No figures of run $(RUN) yet: make all RUN=$(RUN) first." >&2; exit 1; }
-	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do cp "$$f" figures/$(RUN)-$$(basename $$f); done
+	@for f in $(OUT)/figures/*.png $(OUT)/figures/*.csv; do \
+	    to=figures/$(RUN)-$$(basename $$f); if [ -e $$to ] || [[ $$f = *.csv ]] || grep -qF $$to README.md REPRODUCING.md; then cp "$$f" $$to; fi; done
 	@$(BIN)/python figures/readme_table.py $(RUN)
 	@ls figures
 

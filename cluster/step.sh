@@ -41,13 +41,13 @@ build() {
 lacking() { wanted "$@" | sed "\|^$OUT/$region/|d"; }
 
 build_own() {
-    local target needs late=() now=()
+    local target needs waiting=() now=()
     for target in "$@"; do
         needs=$(lacking "$target")
-        if [ -z "$needs" ]; then now+=("$target"); else late+=("$target"); fi
+        if [ -z "$needs" ]; then now+=("$target"); else waiting+=("$target"); fi
     done
     [ ${#now[@]} = 0 ] || build "${now[@]}"
-    [ ${#late[@]} = 0 ] || stop "$region: ${late[*]} need(s) what is not made: $(lacking "${late[@]}" | paste -sd ' ')"
+    [ ${#waiting[@]} = 0 ] || stop "$region: ${waiting[*]} need(s) what is not made: $(lacking "${waiting[@]}" | paste -sd ' ')"
 }
 
 stitch() {
@@ -60,7 +60,7 @@ stitch() {
     done
     [ ${#failed[@]} = 0 ] || stop "${#failed[@]} of ${#regions[@]} regions not whole: ${failed[*]}. No product is written.
 Logs: $OUT/slurm and $OUT/<region>/<step>.log. Submit the run again to continue: what is done is not done again."
-    build all
+    if [ -z "$(late)" ]; then build all; else build "$OUT/07-stitch.ipynb"; fi
 }
 
 # shellcheck disable=SC2046
@@ -70,4 +70,6 @@ case $stage in
     shared) build $(shared "${regions[@]}") ;;
     region) build_own $(steps "$region") ;;
     stitch) stitch ;;
+    late) if late | grep -qx "$region"; then build_own "$OUT/$region/$LATE.ipynb"; fi ;;
+    end) build all ;;
 esac

@@ -38,4 +38,10 @@ submit regrid %A_%a "$array"
 [ -z "$network" ] || submit shared %j "${gpu[@]}"
 submit region %A_%a "$array" "${gpu[@]}"
 submit stitch %j
-echo "${#regions[@]} regions; squeue --me shows the jobs. The end of the run, or what failed: $OUT/slurm/stitch-$last.log"
+end=stitch
+if [ -n "$(late)" ]; then
+    submit late %A_%a "$array"
+    submit end %j
+    end=end
+fi
+echo "${#regions[@]} regions; squeue --me shows the jobs. The end of the run, or what failed: $OUT/slurm/$end-$last.log"

@@ -1,5 +1,6 @@
 # What a run is made of, asked of the Makefile: sourced by submit.sh and step.sh, which set RUN and RAW.
 OUT=data/results/$RUN
+LATE=14-roll-vegetation # of a region, after the stitch: it follows the product
 
 # Targets that make would make now for the targets given; with -B, all that they are made of.
 wanted() {
@@ -10,10 +11,13 @@ wanted() {
 # Regions of the run.
 regions() { wanted -B all | sed -n "s|^$OUT/\([^/]*\)/02-regrid\.ipynb$|\1|p"; }
 
-# Steps of the regions given, in the order of work.
+# Regions that have a step after the stitch.
+late() { wanted -B all | sed -n "s|^$OUT/\([^/]*\)/$LATE\.ipynb$|\1|p"; }
+
+# Steps of the regions given up to the stitch, in the order of work.
 steps() {
     local region all
-    all=$(wanted -B all)
+    all=$(wanted -B all | sed "\|/$LATE\.ipynb$|d")
     for region in "$@"; do sed -n "\|^$OUT/$region/[^/]*\.ipynb$|p" <<< "$all"; done
 }
 

@@ -34,6 +34,43 @@ TABLES = {
     }),
 }  # fmt: skip
 
+# By mark in README.md: file, title of the columns of names, rows that are shown, columns of the file by title.
+GREEN = {
+    "demo-land-cover": (
+        "demo-scores-land-cover.csv", ["method", "told of the year", "years back"], {"classes": "37"},
+        {"overall accuracy": "accuracy", "precision": "precision", "mIoU (land)": "mIoU (land)",
+         "figure of merit": "figure of merit"},
+    ),
+    "demo-leaf-area": (
+        "demo-scores-leaf-area.csv", ["method", "variant", "years ahead"], {},
+        {"R2": "R2", "RMSE (m2 m-2)": "RMSE (m2 m-2)",
+         **{f"misfit reduction: {name}": f"misfit reduction, {name}" for name in ("global mean", "climatology")},
+         "anomaly correlation": "anomaly correlation"},
+    ),
+}  # fmt: skip
+NAMES = {
+    "persistence": "Persistence (do nothing)", "land_use_majority": "Most frequent for land use and climate",
+    "land_use_rule": "Kept where land use stays", "random_forest": "Random forest", "xgboost": "ai4land, XGBoost",
+    "cell_mean": "Mean of the cell", "climatology": "Monthly climatology of the cell",
+    "global_mean": "Mean of the region",
+}  # fmt: skip
+MEMBERS = {"all": "–", "hilda": "land use", "hilda+prior": "land use, prior map", "none": "nothing",
+           "prior": "prior map", "cover": "no prior season", "cover+prior": "prior season",
+           "coupled": "prior season, weather until the month before"}  # fmt: skip
+
+
+def green_table(mark: str) -> str:
+    """Markdown table of land cover or leaf area."""
+    file, heads, keep, columns = GREEN[mark]
+    lines = [f"| {' | '.join([*heads, *columns])} |", "|" + "---|" * (len(heads) + len(columns))]
+    with (HERE / file).open() as stream:
+        for row in csv.DictReader(stream):
+            if all(row[key] == value for key, value in keep.items()):
+                lead = row.get("lead") or row["lead (years)"]
+                values = [f"{float(row[c]):.3f}" if row[c] else "–" for c in columns.values()]
+                lines.append("| " + " | ".join([NAMES[row["model"]], MEMBERS[row["member"]], lead, *values]) + " |")
+    return "\n".join(lines)
+
 
 def table(run: str) -> str:
     """Markdown table of one run, with the keys of its rows in a comment."""
@@ -56,12 +93,14 @@ def table(run: str) -> str:
 
 
 def main() -> None:
-    """Replace what stands between the two marks of the run named on the command line, if it has a table."""
-    run = sys.argv[1]
-    if run in TABLES:
-        readme, mark = HERE.parent / "README.md", f"<!-- {run}-scores -->"
+    """Replace what stands between the marks of the run named on the command line, if it has tables."""
+    run, readme = sys.argv[1], HERE.parent / "README.md"
+    made = {f"{run}-scores": table(run)} if run in TABLES else {}
+    made |= {mark: "\n" + green_table(mark) for mark in GREEN if mark.startswith(f"{run}-")}
+    for name, lines in made.items():
+        mark = f"<!-- {name} -->"
         before, _, after = readme.read_text().split(mark)
-        readme.write_text(f"{before}{mark}\n{table(run)}\n\n{mark}{after}")
+        readme.write_text(f"{before}{mark}\n{lines}\n\n{mark}{after}")
 
 
 if __name__ == "__main__":

@@ -14,13 +14,16 @@ from slurm import Slurm, lacking
 
 pytestmark = pytest.mark.slow
 REGIONS = "abcdef"
-# Six regions in a row. A map in 06 reads its neighbours' 02. The run `together` trains one network for all.
+# Six regions in a row. A map in 06 reads its neighbours' 02. The run `together` trains one network for all;
+# in the run `green` two regions have a step that follows the stitch.
 MAKEFILE = """
 OUT := data/results/$(RUN)
 REGIONS := a b c d e f
 .SECONDARY:
 .DELETE_ON_ERROR:
-all: $(OUT)/07-stitch.ipynb
+all: $(OUT)/07-stitch.ipynb $(if $(filter green,$(RUN)),$(OUT)/15-stitch-vegetation.ipynb)
+$(OUT)/%/14-roll-vegetation.ipynb: $(OUT)/07-stitch.ipynb; @bash work.sh $@
+$(OUT)/15-stitch-vegetation.ipynb: $(OUT)/a/14-roll-vegetation.ipynb $(OUT)/c/14-roll-vegetation.ipynb; @bash work.sh $@
 $(OUT)/01-download.ipynb: ready; @bash work.sh $@
 ready: ; @bash work.sh $@
 $(OUT)/%/02-regrid.ipynb: $(OUT)/01-download.ipynb | ready; @bash work.sh $@
@@ -152,6 +155,25 @@ def test_options_reach_every_job_and_gpus_only_those_that_use_them(pipeline, tmp
     for call in calls:
         assert {"--partition=long", "--time=8:00:00"} <= set(call[: call.index("cluster/step.sh")])
         assert call[-8:] == ["together", str(tmp_path / "maps"), *REGIONS]
+
+
+def test_steps_that_follow_the_stitch_have_jobs_of_their_own_after_it(pipeline, tmp_path):
+    stub = tmp_path / "bin" / "sbatch"  # jobs run at once, one after the other
+    stub.parent.mkdir()
+    stub.write_text("""#!/usr/bin/env bash
+        tasks=0; for a in "$@"; do case $a in --array=0-*) tasks=${a#--array=0-} ;; esac; done
+        while [ "$1" != cluster/step.sh ]; do shift; done
+        for i in $(seq 0 "$tasks"); do SLURM_ARRAY_TASK_ID=$i SLURM_ARRAY_JOB_ID=1 SLURM_JOB_ID=1 bash "$@" >&2; done
+        echo "$2" >> stages; echo 1
+    """)
+    stub.chmod(0o755)
+    submit(pipeline, {"PATH": f"{stub.parent}:{os.environ['PATH']}"}, "green")
+    assert (pipeline / "stages").read_text().split() == ["download", "regrid", "region", "stitch", "late", "end"]
+    done = [line.removeprefix("end data/results/green/") for line in (pipeline / "events").read_text().splitlines()
+            if line.startswith("end data/results/green/")]  # fmt: skip
+    assert done[-4:] == ["07-stitch.ipynb", "a/14-roll-vegetation.ipynb", "c/14-roll-vegetation.ipynb",
+                         "15-stitch-vegetation.ipynb"]  # fmt: skip
+    assert len(done) == len(set(done)) == 1 + 3 * len(REGIONS) + 4
 
 
 @pytest.mark.xdist_group("pipeline")

@@ -335,7 +335,7 @@ def test_changes_that_last_are_counted_where_the_maps_that_follow_are_there(cube
 
 
 def test_counts_of_a_target_are_read_by_themselves(tmp_path):
-    run = read_run("demo-vegetation")
+    run = read_run("demo")
     for region in run.regions:
         (tmp_path / region).mkdir()
         (tmp_path / region / "counts-trees.csv").write_text("target,value\nland_use,1\n")

@@ -1,5 +1,6 @@
 """Land cover and leaf area through the years: each from the step before, resumable, stitched without a seam."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -409,7 +410,15 @@ def test_rollouts_that_lack_or_have_another_halo_are_named_and_nothing_is_writte
 def test_stores_pass_the_cf_checker_and_say_what_they_hold(stitched, tmp_path):
     for name in ("land_cover", "leaf_area_index", "leaf_area_index-ssp126"):
         year = 2080 if name.endswith("ssp126") else 1855
-        assert complaints(product.write_netcdf(stitched[name], year, tmp_path)) == {}
+        file = product.write_netcdf(stitched[name], year, tmp_path)
+        assert complaints(file) == {}
+        with xr.open_dataset(file) as written:
+            kept = green.open_green(stitched[name]).sel(time=written["time"])
+            assert set(written["time"].dt.year.to_numpy()) == {year}
+            assert written.sizes["time"] == (12 if name.startswith("leaf") else 1)
+            np.testing.assert_array_equal(written[name.partition("-")[0]], kept[name.partition("-")[0]])
+        item = json.loads(product.write_stac(stitched[name], [file]).read_text())
+        assert len(item["assets"]) == 2 and item["assets"]["zarr"]["bands"][0]["name"] == name.partition("-")[0]
     leaves = xr.open_zarr(stitched["leaf_area_index"])
     assert leaves["time"].dt.strftime("%Y-%m").to_numpy().tolist() == [
         f"{y}-{m:02d}" for y in YEARS[:-1] for m in range(1, 13)

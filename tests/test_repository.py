@@ -4,6 +4,7 @@ import ast
 import csv
 import json
 import re
+import runpy
 import subprocess
 
 import papermill
@@ -163,6 +164,13 @@ def test_the_readme_table_is_the_committed_table(run):
         for column, value in zip(columns, values, strict=True):
             digits = len(value.strip("* ").split(".")[1])
             assert value.strip("* ") == f"{float(row[column]):.{digits}f}", (key, column)
+
+
+def test_the_readme_tables_of_land_cover_and_leaf_area_are_the_committed_tables():
+    made = runpy.run_path(str(ROOT / "figures" / "readme_table.py"))
+    text = (ROOT / "README.md").read_text()
+    for mark in made["GREEN"]:
+        assert text.split(f"<!-- {mark} -->")[1].strip() == made["green_table"](mark)
 
 
 def test_links_and_commands_of_the_readme_exist():

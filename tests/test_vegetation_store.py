@@ -244,7 +244,7 @@ def test_land_cover_of_two_versions_is_no_target_of_one_experiment_but_may_be_a_
 
 
 def test_files_are_wanted_of_the_years_that_vegetation_uses():
-    run = read_run("demo-vegetation")
+    run = read_run("demo")
     years = {need.role: need.years for need in needs(run)}
     assert years["land_cover"] + years["land_cover_later"] == tuple(run.vegetation.years)
     assert years["leaf_area_index"] == tuple(run.vegetation.leaf_years)

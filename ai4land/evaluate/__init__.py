@@ -22,7 +22,7 @@ from ai4land.evaluate.rollouts import (
     texture_by_year,
     transition_table,
 )  # fmt: skip
-from ai4land.evaluate.scores import score_counts
+from ai4land.evaluate.scores import read_scores, score_counts
 from ai4land.evaluate.tables import (
     add_regional_means,
     beside_claims,
@@ -43,6 +43,7 @@ __all__ = [
     "calendar_maps", "calibration_by_lead", "changes_by_year", "check_reproduced", "class_table",
     "cost_table", "count_calibration", "count_maps", "counts_with_keys", "drift_table", "fold_table", "join_table",
     "keep_lasting", "lead_tables", "luh2_areas", "masked_tables", "null_resolution", "null_resolutions",
-    "patch_sizes", "pool_counts", "protocol_table", "read_annual", "read_counts", "reliability_table",
+    "patch_sizes", "pool_counts", "protocol_table", "read_annual", "read_counts", "read_scores",
+    "reliability_table",
     "rollout_annual", "score_counts", "score_run", "summary_table", "texture_by_year", "transition_table",
 ]  # fmt: skip

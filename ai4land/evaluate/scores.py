@@ -1,6 +1,7 @@
 """Every score from counts: sums first, one division at the end."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -197,3 +198,18 @@ def score_counts(counts: pd.DataFrame) -> pd.DataFrame:
         cells = float(judged.get(key[:-1], 0.0))
         out += [(*key, *score) for score in _score_group(rows, cells)]
     return pd.DataFrame(out, columns=SCORE_COLUMNS).dropna(subset="value", ignore_index=True)
+
+
+def read_scores(folder: Path, target: str = "land_use") -> pd.DataFrame:
+    """Rows of a run's ``scores.csv`` of one target; ``fold`` and ``lead`` are text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    path = folder / "scores.csv"
+    if not path.exists():
+        raise FileNotFoundError(f"no scores at {path}; run 05-evaluate of this run first.")
+    scores = pd.read_csv(path, keep_default_na=False, dtype={"fold": str, "lead": str, "month": str})
+    return scores[scores["target"] == target]

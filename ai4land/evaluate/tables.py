@@ -150,10 +150,10 @@ def score_run(counts: pd.DataFrame, run: Run) -> pd.DataFrame:
 
 def beside_claims(scores: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
     """Published scores of a run with ours of the same case in column ``ours`` (NaN where there is none)."""
-    keys = ["experiment", "model", "member", "metric"]
-    ours = scores[(scores["region"] == "all") & (scores["fold"] == "all") & (scores["weight"] == "cells")]
-    ours = ours[ours["class"] == "all"].rename(columns={"value": "ours"})
-    return claims.merge(ours[[*keys, "ours"]].drop_duplicates(keys), on=keys, how="left")
+    keys = ["experiment", "target", "model", "member", "lead", "metric"]
+    chosen = {"region": "all", "fold": "all", "weight": "cells", "class": "all", "month": "all"}
+    ours = scores[(scores[list(chosen)] == pd.Series(chosen)).all(axis=1) & (scores["legend"] == scores["target"])]
+    return claims.merge(ours.rename(columns={"value": "ours"})[[*keys, "ours"]], on=keys, how="left")
 
 
 def check_reproduced(table: pd.DataFrame) -> None:

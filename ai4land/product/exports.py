@@ -56,7 +56,7 @@ def _check_year(product: Path, year: int) -> None:
 
 
 def write_netcdf(product: Path, year: int, folder: Path, group: str | None = None) -> Path:
-    """One year of a product as NetCDF4 of the CF conventions.
+    """One year of a product, its months where it has them, as NetCDF4 of the CF conventions.
 
     Parameters
     ----------
@@ -83,13 +83,14 @@ def write_netcdf(product: Path, year: int, folder: Path, group: str | None = Non
     target = folder / f"{'-'.join(filter(None, (product.stem, group, str(year))))}.nc"
     if is_current(target, product):
         return target
-    number = int(np.argmax(open_product(product)["time"].to_numpy() == year))
+    steps = np.flatnonzero(open_product(product)["time"].to_numpy() == year)
+    chosen = slice(int(steps[0]), int(steps[-1]) + 1)
     arrays = dict(sorted(zarr.open_group(product, path=group, mode="r").arrays()))
-    size = sum(a.nbytes / (a.shape[0] if _dims(a)[:1] == ("time",) else 1) for a in arrays.values())
+    size = sum(a.nbytes * (steps.size / a.shape[0] if _dims(a)[:1] == ("time",) else 1) for a in arrays.values())
     with new_file(target, PACKED * size) as part, netCDF4.Dataset(part, "w") as data:
         data.setncatts(dict(zarr.open_group(product, path=group, mode="r").attrs))
         for name, array in arrays.items():
-            _copy(name, array, data, number)
+            _copy(name, array, data, chosen)
     return target
 
 
@@ -97,11 +98,12 @@ def _dims(array: zarr.Array) -> tuple[str, ...]:
     return tuple(map(str, array.metadata.dimension_names or ()))  # type: ignore[union-attr]
 
 
-def _copy(name: str, array: zarr.Array, data: netCDF4.Dataset, number: int) -> None:
-    """One array of a store, of its years one, some rows at a time; equal content has equal bytes."""
+def _copy(name: str, array: zarr.Array, data: netCDF4.Dataset, chosen: slice) -> None:
+    """One array of a store, of its times some, a few rows at once; equal content has equal bytes."""
     dims, about, field = _dims(array), dict(array.attrs), array.ndim > 2
-    first = slice(number, number + 1) if dims[:1] == ("time",) else slice(None)
-    shape = (1 if dims[:1] == ("time",) else array.shape[0], *array.shape[1:]) if dims else ()
+    first = chosen if dims[:1] == ("time",) else slice(None)
+    times = chosen.stop - chosen.start
+    shape = (times if dims[:1] == ("time",) else array.shape[0], *array.shape[1:]) if dims else ()
     for dim, length in zip(dims, shape, strict=True):
         if dim not in data.dimensions:
             data.createDimension(dim, length)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ai4land.evaluate import summary_table
+from ai4land.evaluate import read_scores, summary_table
 from ai4land.grid import COARSE_CELLS, EARTH_RADIUS, Grid, grid_of
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
 from ai4land.product.licence import MADE_UP_LICENCE, citations
@@ -62,9 +62,7 @@ def write_readme(folder: Path, run: Run, exports: Sequence[Path] = ()) -> Path:
     """
     paths = {name: folder / f"{name}.zarr" for name in product_stores(run)}
     stores = {name: open_product(path) for name, path in paths.items()}
-    if not (folder / "scores.csv").exists():
-        raise FileNotFoundError(f"no scores at {folder / 'scores.csv'}; run 05-evaluate of this run first.")
-    scores = pd.read_csv(folder / "scores.csv", keep_default_na=False, dtype={"fold": str, "lead": str})
+    scores = read_scores(folder)
     words = _heading(run, stores) | _limits(run, grid_of(stores[STORE])) | _licence(stores[STORE].attrs) | {
         "making": _making(run), "years": _years(stores), "variables": _variables(paths[STORE]), "legend": _legend(),
         "scores": _scores(run, scores), "itself": _itself(paths), "files": _files(folder, [*paths.values()], exports),

@@ -21,6 +21,7 @@ def count_seams(run: Run, results: Path, tiles: dict[str, Tile], observed: xr.Da
     """Counts of `ai4land.stitch.count_seam` of every rollout that has reference maps, region by region.
 
     ``observed`` (time, lat, lon) is of the run's grid, lazy. Columns experiment and region beside those counts.
+    Raises ValueError if the run has no such rollout.
     """
     tables = []
     for name, experiment in run.experiments.items():
@@ -33,6 +34,11 @@ def count_seams(run: Run, results: Path, tiles: dict[str, Tile], observed: xr.Da
             start, near = true.sel(time=experiment.start).to_numpy(), edge_mask(tiles, tile.own)
             counts = count_seam(start, true.sel(time=experiment.targets), made, near)
             tables.append(counts.assign(experiment=name, region=region))
+    if not tables:
+        raise ValueError(
+            f"run {run.name}: no stepwise experiment has test years with maps, so seams cannot be judged; add one to "
+            "run.yml, such as rollout_forward of the run demo."
+        )
     return pd.concat(tables, ignore_index=True)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import zarr
+
 from ai4land.grid import Grid, grid_of
 from ai4land.legend import NO_DATA, read_legend
 from ai4land.product.exports import cell_transform
@@ -14,13 +16,19 @@ from ai4land.product.licence import MADE_UP_LICENCE, citations
 from ai4land.product.store import open_product
 
 _SCHEMAS = "https://stac-extensions.github.io/{}/schema.json"
-_EXTENSIONS, _CITED = ("projection/v2.0.0", "classification/v2.0.0"), ("scientific/v1.0.0",)
+_EXTENSIONS, _CITED = ("projection/v2.0.0", "classification/v2.0.0", "raster/v2.0.0"), ("scientific/v1.0.0",)
 _MEDIA = {
     ".zarr": "application/vnd.zarr; version=3",
     ".nc": "application/netcdf",
     ".tif": "image/tiff; application=geotiff; profile=cloud-optimized",
 }
-_MAP = ("land_use", "confidence")  # variables on the fine cells
+_SURE = {"name": "confidence", "data_type": "uint8", "nodata": NO_DATA, "unit": "%"}
+_LEAF: dict[str, Any] = {"data_type": "int16", "unit": "m2 m-2"}
+_BANDS: dict[str, list[dict[str, Any]]] = {  # variables on the fine cells, by kind of store
+    "land_use": [{"name": "land_use", "data_type": "uint8", "nodata": NO_DATA}, _SURE],
+    "land_cover": [{"name": "land_cover", "data_type": "uint8", "nodata": 0}, _SURE],
+    "leaf_area_index": [{"name": name, **_LEAF} for name in ("leaf_area_index", "leaf_area_index_standard_error")],
+}
 
 
 def write_stac(product: Path, exports: Sequence[Path] = ()) -> Path:
@@ -88,12 +96,17 @@ def _asset(file: Path, product: Path) -> dict[str, Any]:
     }  # fmt: skip
     if file.stem.startswith(f"{product.stem}-coarse"):
         return asset
-    names = _MAP if file.suffix != ".tif" else _MAP[:1]
-    units = {"confidence": {"unit": "%"}}
-    bands = [{"name": n, "data_type": "uint8", "nodata": NO_DATA, **units.get(n, {})} for n in names]
-    bands[0]["classification:classes"] = [
+    kind = product.stem.partition("-")[0]
+    bands = _BANDS[kind][: 1 if file.suffix == ".tif" else None]
+    if kind == "leaf_area_index":
+        stored = zarr.open_group(product, mode="r")[kind].attrs
+        return asset | {
+            "bands": [b | {"nodata": stored["_FillValue"], "raster:scale": stored["scale_factor"]} for b in bands]
+        }
+    missing = bands[0]["nodata"]
+    classes = [
         {"value": int(row.code), "name": row.meaning, "title": row.label, "color_hint": row.color[1:].upper()}
-        | ({"nodata": True} if row.code == NO_DATA else {})
-        for row in read_legend("land_use").rename(columns={"name": "meaning"}).itertuples()
+        | ({"nodata": True} if row.code == missing else {})
+        for row in read_legend(kind).rename(columns={"name": "meaning"}).itertuples()
     ]
-    return asset | {"bands": bands}
+    return asset | {"bands": [bands[0] | {"classification:classes": classes}, *bands[1:]]}
