@@ -73,7 +73,7 @@ define execute
 @PATH="$(BIN):$$PATH" $(BIN)/python -m ai4land.execute $< $@ -f $(SETTINGS)/$(basename $(@F)).yml -r run $(RUN) $(1)
 endef
 
-all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb) $(if $(GREEN),$(OUT)/15-stitch-vegetation.ipynb)  ## run the whole paper for RUN: data to product, scores and figures
+all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb) $(OUT)/12-export.ipynb  ## run the whole paper for RUN: data to product, scores and figures
 	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
 
 $(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
@@ -109,6 +109,9 @@ $(OUT)/%/14-roll-vegetation.ipynb: notebooks/14-roll-vegetation.ipynb $(OUT)/%/0
 	$(call execute,-r region $*)
 $(OUT)/15-stitch-vegetation.ipynb: notebooks/15-stitch-vegetation.ipynb $(call greens,14-roll-vegetation) $(BASE) $(call py,cube stitch product green plot) $(call knobs,15-stitch-vegetation) | $(READY)
 	$(call execute)
+# The emulators, with the scores on their card; the host models' files are of the products.
+$(OUT)/12-export.ipynb: notebooks/12-export.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(if $(GREEN),$(OUT)/15-stitch-vegetation.ipynb) $(BASE) $(call py,cube samples allocate models product green export plot) data/model_card.md data/emulator_variables.csv data/green_inputs.csv data/ifs_parameters.csv $(call knobs,12-export) | $(READY)
+	$(call execute,-r region $(firstword $(GREEN) $(REGIONS)))
 
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
@@ -136,6 +139,7 @@ bench: $(READY)  ## measure, side by side, what must be fast; prints ratios
 	$(BIN)/python benchmarks/allocation.py
 	$(BIN)/python benchmarks/trees.py
 	$(BIN)/python benchmarks/rates.py
+	$(BIN)/python benchmarks/export.py
 
 figures: | $(READY)  ## copy figures and tables of RUN that README.md shows to figures/, and its table with them
 	@[ -d $(OUT)/figures ] || { echo "No figures of run $(RUN) yet: make all RUN=$(RUN) first." >&2; exit 1; }

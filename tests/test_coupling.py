@@ -171,8 +171,10 @@ def test_torchscript_takes_codes_as_the_signed_integers_that_fortran_has(network
     script = torch.jit.load(network / "bundle" / "land_use-forward.torchscript.pt")
     codes = torch.as_tensor(np.random.default_rng(0).choice([0, 1, 2, 4, 255], (64, 96)).astype(np.uint8))
     given = [codes.expand_as(v) if v.dtype == torch.uint8 else torch.ones_like(v) for v in example_inputs(about)]
-    signed = [values.int() if values.dtype == torch.uint8 else values for values in given]
-    assert sum(a.dtype != b.dtype for a, b in zip(given, signed, strict=True)) == 3, "prior, earlier and climate zones"
+    signed = [values.int() if values.dtype in (torch.uint8, torch.bool) else values for values in given]
+    assert sum(a.dtype != b.dtype for a, b in zip(given, signed, strict=True)) == 4, (
+        "three maps and where there is data"
+    )
     assert torch.equal(script(*signed), script(*given))
 
 

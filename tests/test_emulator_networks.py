@@ -9,8 +9,10 @@ import pytest
 import torch
 import xarray as xr
 from emulator_bundle import STATES, small_bundle
+from test_bundle import inputs, scores
 from vegetation_cases import small_cube
 
+from ai4land.export.bundle import write_bundle
 from ai4land.export.emulator import Emulator
 from ai4land.export.graph import LandUseGraph
 from ai4land.export.green_graph import GreenGraph, describe
@@ -20,7 +22,7 @@ from ai4land.models.green_chain import as_expected, predict_chain
 from ai4land.models.green_inputs import COVER, LEAVES
 from ai4land.models.green_net import GreenNet
 from ai4land.rollout import roll
-from ai4land.runs import Experiment
+from ai4land.runs import Experiment, read_run
 from ai4land.samples import make_split
 from ai4land.samples.states import Luh2, whole_cell_fractions
 from ai4land.samples.vegetation import held_in_memory
@@ -79,22 +81,24 @@ def made_up_luh2(years, grid, seed):
     return Luh2(list(years), STATES, states, whole_cell_fractions(xr.Dataset(fields, coords)))
 
 
-@pytest.mark.parametrize("forward", [True, False])
-def test_land_use_is_that_of_a_rollout_of_the_same_network(changing_cube, tmp_path, forward):
+@pytest.fixture(scope="module")
+def driven(changing_cube):
+    """A region with LUH2, and a network of land use whose weights are at random."""
     cube = replace(changing_cube, luh2=made_up_luh2(changing_cube.years, changing_cube.grid, 2))
     learned = {"train": (1980, 1992), "validation": (1993, 1995), "test": (1996, 2005), "priors": 2, "coarse": "luh2"}
     model = Neural(Schedule(steps=0, every=1, precision="fp32"), window=48, batch=2, base=4, seed=3, method="bilinear")
     model.device = torch.device("cpu")
-    model = shaken(model.fit(cube, make_split("forecast", Experiment(start=1995, **learned), cube, None, 1)), 0.1)
-    sign, test = (1, (1996, 1998)) if forward else (-1, (1992, 1994))
+    model.fit(cube, make_split("forecast", Experiment(start=1995, **learned), cube, None, 1))
+    model.history = pd.DataFrame({"step": [0]})
+    return cube, shaken(model, 0.1)
+
+
+def check_rolled(emulator, cube, model, sign, folder):
+    """Three steps from 1995 are those of a rollout."""
+    test = (1996, 1998) if sign > 0 else (1992, 1994)
     stepwise = Experiment(start=1995, test=test, trained_as="forecast", stepwise=True, priors=2, coarse="luh2")
-    (tmp_path / "weights").mkdir()
     nowhere = np.zeros(cube.grid.shape, bool)
-    wanted = roll(model, cube, "rollout", stepwise, tmp_path / "rolled.zarr", nowhere, tmp_path / "weights")
-    graph = LandUseGraph(model)
-    about = graph.describe() | {"target": "land_use", "direction": "both"}
-    bundle = {"grid": "global", "cell_degrees": 0.01, "corner": corner_of(cube.grid), "graphs": {"land_use": about}}
-    emulator = Emulator(bundle, {"land_use": Session(graph, about)})
+    wanted = roll(model, cube, "rollout", stepwise, folder / "rolled.zarr", nowhere, folder)
     maps = xr.concat([cube.map_array(y).assign_coords(time=y) for y in (1995, 1995 - sign)], "time")
     forcing = forcing_of(cube.luh2, cube.grid)
     static = xr.Dataset({"elevation": (("lat", "lon"), cube.static["elevation"])}, cube.grid.coords())
@@ -104,6 +108,29 @@ def test_land_use_is_that_of_a_rollout_of_the_same_network(changing_cube, tmp_pa
         made, rolled = state["land_use"].to_numpy(), wanted["land_use"][number].to_numpy()
         assert (made == rolled).mean() >= 0.999, year
     assert (rolled != cube.map(1995)).sum() > 200
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_land_use_is_that_of_a_rollout_of_the_same_network(driven, tmp_path, sign):
+    cube, model = driven
+    graph = LandUseGraph(model)
+    about = graph.describe() | {"target": "land_use", "direction": "both"}
+    bundle = {"grid": "global", "cell_degrees": 0.01, "corner": corner_of(cube.grid), "graphs": {"land_use": about}}
+    check_rolled(Emulator(bundle, {"land_use": Session(graph, about)}), cube, model, sign, tmp_path)
+
+
+@pytest.mark.slow
+def test_land_use_of_a_written_bundle_is_that_of_a_rollout(driven, tmp_path):
+    cube, model = driven
+    model.save(tmp_path / "unet-shared" / "forecast")
+    folder = tmp_path / "emulator"
+    paths = {"land_use-forward": tmp_path / "unet-shared" / "forecast"}
+    write_bundle(folder, paths, read_run("demo"), cube.grid, inputs(), scores())
+    check_rolled(Emulator.load(folder), cube, model, 1, paths["land_use-forward"])
+    graph = folder / "land_use-forward.onnx"
+    graph.write_bytes(graph.read_bytes() + b" ")
+    with pytest.raises(ValueError, match="SHA-256"):
+        Emulator.load(folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Networks with heads: where they start, what they may see, that they learn, resume, and come back from disk."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -352,6 +353,13 @@ def test_the_start_takes_the_table_of_the_nearest_gap():
     origin[:, at.PRIOR_USE], origin[:, at.USE_NOW], origin[:, at.PRIOR_COVER] = 4, 8, 37
     origin[:, at.YEARS] = torch.tensor([-25.0, -1.0])[:, None, None]
     assert start(origin, torch.zeros(2, 8, 1, 1))[:, 2].flatten().tolist() == [3.0, 1.0]
+
+
+def test_a_corner_off_the_lattice_does_not_change_how_many_years_lie_between(cube, untrained):
+    pair = 2007, 2009
+    for heads in ((USE,), (LAND_COVER,)):
+        made = [untrained[heads].predict(replace(cube, corner=corner), *pair)[heads[0]] for corner in ((0, 0), (3, 5))]
+        np.testing.assert_allclose(*made, atol=1e-6)
 
 
 @pytest.mark.gpu

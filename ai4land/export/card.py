@@ -54,8 +54,8 @@ _GREEN = "- Land cover and leaf area follow the land use and climate they are gi
 def score_table(run: Run, graphs: dict[str, dict], scores: pd.DataFrame) -> str:
     """Scores of the networks of a bundle beside persistence, Markdown; or the sentence that there are none.
 
-    Those with the prior map in sight, of the most probable maps; ``chain`` is predicted from predicted maps, ``observed``
-    from observed ones.
+    Those with the prior map in sight, of the most probable maps; ``chain`` is predicted from predicted maps,
+    ``observed`` from observed ones.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 The graph is a module that takes the inputs of its description in their order, and gives its outputs in theirs.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,9 +59,13 @@ def _sizes(about: dict[str, Any]) -> tuple[dict[int, Any] | None, ...]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without the notes of the exporters on themselves."""
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+    log.setLevel(before)
 
 
 def write_formats(graph: nn.Module, about: dict[str, Any], stem: Path) -> list[Path]:

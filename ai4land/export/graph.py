@@ -136,6 +136,7 @@ class LandUseGraph(nn.Module):
     def forward(self, *values: torch.Tensor) -> torch.Tensor:
         """Probability (1, class, y, x), float32."""
         given = dict(zip(self.names, values, strict=True))
+        given["valid"] = given["valid"] != 0  # a host without logicals gives 0 and 1
         rows, cols = (self._hats(given, axis, self.side, "step") for axis in (0, 1))
         prior, valid = given["prior"][:, None].int(), given["valid"][:, None]
         known = prior == self.codes[:, None, None]  # (1, class, y, x)
@@ -144,7 +145,10 @@ class LandUseGraph(nn.Module):
         from_water = (known & water).any(1, keepdim=True)
         # A visible prior of ocean or water stays what it is, other visible cells are land; see `keep_water`.
         never = (prior != NO_DATA) & ~known & (water | from_water)
-        probability = logits.masked_fill(never, -torch.inf).softmax(1) * valid
+        logits = logits.masked_fill(never, -torch.inf)
+        # A softmax along an axis that is not the last is slow in ONNX Runtime.
+        odds = (logits - logits.amax(1, keepdim=True)).exp()
+        probability = odds / odds.sum(1, keepdim=True) * valid
         return self.areas(probability, valid & ~from_water, given["wanted"], rows, cols)
 
     def channels(

@@ -57,6 +57,8 @@ class GreenGraph(nn.Module):
         ``probability`` (1, class, y, x); or leaf area index and its standard error, each (1, 12, y, x), m2 m-2.
         """
         raw = dict(zip(self.inputs, values, strict=True))
+        # A host without logicals gives 0 and 1.
+        raw |= {name: raw[name] != 0 for name in ("valid", "hidden") if name in raw}
         place = self.fields.located(raw)
         made = self.network(self.fields(raw, place))
         data, water = (mask[:, None] for mask in self.fields.water(raw, place))

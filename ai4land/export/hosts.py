@@ -11,7 +11,7 @@ from ai4land.export.grib import read_fields
 from ai4land.export.icon import write_icon, write_icon_leaf_area
 from ai4land.export.ifs import write_ifs
 from ai4land.export.luh import states_of, write_fates, write_luh2
-from ai4land.green import open_green
+from ai4land.green import WATER, open_green
 from ai4land.product import open_product
 from ai4land.runs import Run
 
@@ -59,7 +59,8 @@ def write_hosts(results: Path, cube: Path, run: Run, year: int, grid_file: Path,
     used = _store(results, "land_use", year)
     about = {name: leaves.attrs[name] for name in _ABOUT}
     cells, season = icon(grid_file), leaves["leaf_area_index"].sel(time=leaves["time"].dt.year == year)
-    this = cover["land_cover"].sel(time=cover["time"].dt.year == year)[0]
+    this = cover["land_cover"].sel(time=cover["time"].dt.year == year)[0].drop_vars("time").load()
+    season = season.where(this != WATER)  # leaf area of ICON is that of a cell's land
     files = [
         write_icon(folder / f"icon-{year}.nc", cells, this, "land_cover", about, season),
         write_icon_leaf_area(folder / f"icon-lai-{year}.nc", cells, season, year, about),
@@ -84,5 +85,5 @@ def leaf_panels(folder: Path, grid_file: Path, year: int, month: int) -> dict[st
     found = read_fields(folder / f"ifs-{year}.grib")
     n = int(found.attrs["grid"][1:])
     tiles = {layer: (found[f"cv{layer[0]}"], found[f"lai_{layer}"].sel(month=month)) for layer in ("lv", "hv")}
-    whole = sum((part * leaf.fillna(0)).to_numpy() for part, leaf in tiles.values())
+    whole = np.sum([(part * leaf.fillna(0)).to_numpy() for part, leaf in tiles.values()], axis=0)
     return {"ICON": (icon(grid_file), triangles), f"IFS, O{n}": (octahedral(n), whole)}

@@ -13,7 +13,8 @@ What the fields are, as ecLand (HTESSEL), the land model of the IFS, reads them:
 How leaf area is split: each cell of the maps gives its leaves to its low and high types by their shares of its class
 (``data/crosswalks/land_cover-to-ifs_vegetation.csv``); leaves of cells without vegetation types (bare, ice) are spread
 over both tiles of the target cell by their area. Leaf area of water cells, and of target cells without any vegetation
-type, is left out. No value is capped: a mostly bare class gives all of its leaves to the few types that it has.
+type, is left out; map cells without data get the mean of their tile. No value is capped: a mostly bare class gives all
+of its leaves to the few types that it has.
 
 Eight land-use classes do not tell these types: land use is refused. Whether a host interpolates monthly fields from
 the 15th of each month, and rereads them every year, is its own set-up: not verified here.

@@ -50,7 +50,7 @@ def cut_layers(static: xr.Dataset, maps: xr.DataArray, names: list[str]) -> xr.D
         raise ValueError(f"static: no layers {missing}, found {sorted(map(str, static.data_vars))}; give those too.")
     if not grid_of(static).same_as(grid_of(maps)):
         raise ValueError(f"static: cells are {grid_of(static)}, those of the maps {grid_of(maps)}; give the same ones.")
-    if static["koppen"].dtype != np.uint8 if "koppen" in names else False:
+    if "koppen" in names and static["koppen"].dtype != np.uint8:
         raise ValueError(f"static: koppen is {static['koppen'].dtype}, expected uint8 codes with 0 for no data.")
     return static[names].transpose("lat", "lon")
 

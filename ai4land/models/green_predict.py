@@ -11,7 +11,7 @@ from ai4land.legend import NO_DATA
 from ai4land.models.base import LATTICE
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.green import Pair
-from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, GreenInputs, cells_of
+from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs, cells_of
 from ai4land.models.green_start import Start
 from ai4land.models.inputs import padded
 from ai4land.models.leaf_rows import LARGEST
@@ -68,6 +68,7 @@ def window_outputs(
     around = cells_of((slice(max(top, 0), rows.stop + reach), slice(max(left, 0), cols.stop + reach)), cube)
     x = torch.as_tensor(inputs(cube, pair, around, hidden[around]), device=device)[None]
     x = nn.functional.pad(x, (max(-left, 0), 0, max(-top, 0), 0))
+    x[:, YEARS] = pair[1] - pair[0]  # of the window: its first cell tells
     made = outputs(padded(x).contiguous(memory_format=torch.channels_last))
     return made[..., rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
 

@@ -43,7 +43,9 @@ def triangle_areas(corners: np.ndarray) -> np.ndarray:
     return 2 * np.arctan2(triple, 1 + (a * b).sum(-1) + (b * c).sum(-1) + (c * a).sum(-1))
 
 
-def write_icon_grid(path: Path, level: int, uuid: str = "00000000-0000-4000-8000-000000000000", **leave_out) -> Path:
+def write_icon_grid(
+    path: Path, level: int, uuid: str = "00000000-0000-4000-8000-000000000000", **leave_out: bool
+) -> Path:
     """Grid R01B<level>; ``leave_out`` names variables that are not written."""
     points, faces = _icosahedron()
     for _ in range(level):
@@ -58,6 +60,7 @@ def write_icon_grid(path: Path, level: int, uuid: str = "00000000-0000-4000-8000
         "vlon": (("vertex",), lon), "vlat": (("vertex",), lat), "vertex_of_cell": (("nv", "cell"), faces.T + 1),
         "cell_area": (("cell",), triangle_areas(corners) * RADIUS**2),
     }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
     with netCDF4.Dataset(path, "w") as data:
         for name, size in {"cell": len(faces), "vertex": len(points), "nv": 3}.items():
             data.createDimension(name, size)
