@@ -3,8 +3,9 @@
 One step of the land-use graph in one process, medians of turns that take the ways in turn: eager PyTorch, ONNX Runtime
 and OpenVINO (as it comes, and in float32) on two threads, and eager PyTorch and ONNX Runtime on CUDA where there is
 one. A window of 512 x 512 cells; and one tile of a region of 20 x 60 degrees, with the cells around it that have a say,
-times the number of tiles. The same network alone, with its inputs made in the graph, and with the soft area steps too.
-Network and data are the demo's where it was run, else untrained and made up; ``same class`` is against eager PyTorch.
+times the number of tiles. The network alone (logits from inputs that are there), with all but the soft area steps, and
+with these too. Network and data are the demo's where it was run, else untrained and made up; wanted are equal areas,
+far from what the network says, and ``same class`` is against eager PyTorch.
 """
 
 import time

@@ -108,7 +108,7 @@ def test_the_card_says_synthetic_first_and_shows_persistence_and_the_terms(made)
     text = (made / "README.md").read_text()
     assert text.split("\n\n")[1].startswith("> **SYNTHETIC DATA.**")
     assert "0.9876" in text and "0.9123" in text and "executes no code" in text and "$" not in text
-    assert "HILDA+" in text, "whom to cite"
+    assert "Winkler et al. (2021)" in text, "whom to cite"
 
 
 def test_scores_are_those_of_the_networks(luh2_case):

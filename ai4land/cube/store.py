@@ -141,6 +141,11 @@ def open_cube(path: Path, group: str) -> xr.Dataset:
     return xr.open_zarr(path, group=group, consolidated=False, mask_and_scale=False, chunks={})
 
 
+def read_inputs(path: Path) -> list[dict]:
+    """Every input file of a cube, with its data set, hash, licence, citation and DOI."""
+    return list(zarr.open_group(path, mode="r").attrs["inputs"])  # type: ignore[arg-type]
+
+
 def has_relief(path: Path) -> bool:
     """Whether the cube keeps elevation on its own coarse grid."""
     return (path / "relief").exists()

@@ -200,8 +200,8 @@ def score_counts(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out, columns=SCORE_COLUMNS).dropna(subset="value", ignore_index=True)
 
 
-def read_scores(folder: Path, target: str = "land_use") -> pd.DataFrame:
-    """Rows of a run's ``scores.csv`` of one target; ``fold`` and ``lead`` are text.
+def read_scores(folder: Path, target: str | None = "land_use") -> pd.DataFrame:
+    """Rows of a run's ``scores.csv`` of one target, or of all with None; ``fold`` and ``lead`` are text.
 
     Raises
     ------
@@ -212,4 +212,4 @@ def read_scores(folder: Path, target: str = "land_use") -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"no scores at {path}; run 05-evaluate of this run first.")
     scores = pd.read_csv(path, keep_default_na=False, dtype={"fold": str, "lead": str, "month": str})
-    return scores[scores["target"] == target]
+    return scores if target is None else scores[scores["target"] == target]

@@ -64,8 +64,10 @@ def _quiet() -> Iterator[None]:
     log.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
-    log.setLevel(before)
+        try:
+            yield
+        finally:
+            log.setLevel(before)
 
 
 def write_formats(graph: nn.Module, about: dict[str, Any], stem: Path) -> list[Path]:

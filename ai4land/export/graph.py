@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from ai4land.allocate import luh2_pools
-from ai4land.export.layers import Luh2Fractions, Refined, SoftAreas, StartShares, hat, numbers
+from ai4land.export.layers import Luh2Fractions, Refined, SoftAreas, hat, numbers
+from ai4land.export.start import FromPriors, StartShares, widened
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
 from ai4land.models import Neural
@@ -68,7 +69,7 @@ class LandUseGraph(nn.Module):
     """
 
     codes: torch.Tensor
-    water: torch.Tensor
+    free: torch.Tensor
     groups: torch.Tensor
     statistics: torch.Tensor
     scales: torch.Tensor
@@ -85,12 +86,14 @@ class LandUseGraph(nn.Module):
         self.encoding, self.temperature, self.side = made, model.temperature, min(made.coarse_cells)
         # A start that is scaled within blocks sees all of every block it reaches.
         self.reach = model.reach + (self.side - 1) * made.start
-        self.network = copy.deepcopy(model.network).cpu().float().eval().requires_grad_(False)
+        learned: Any = copy.deepcopy(model.network).cpu().float().eval().requires_grad_(False)
+        self.network, self.spare = widened(learned.network, self.temperature)
+        self.priors = FromPriors(learned, self.temperature)
         codes = class_codes(legend)
         self.pools = luh2_pools() if made.states else np.arange(codes.size)
-        water = ~np.isin(codes, class_codes(legend, land_only=True))
+        free = np.isin(np.arange(256), [*class_codes(legend, land_only=True), NO_DATA]).astype(np.float32)
         tables = {
-            "codes": codes, "water": water, "groups": _group_of_zone(), "statistics": _rows(made.statistics),
+            "codes": codes, "free": free, "groups": _group_of_zone(), "statistics": _rows(made.statistics),
             "scales": _rows(made.states),
         }  # fmt: skip
         for name, values in tables.items():
@@ -140,29 +143,25 @@ class LandUseGraph(nn.Module):
         rows, cols = (self._hats(given, axis, self.side, "step") for axis in (0, 1))
         prior, valid = given["prior"][:, None].int(), given["valid"][:, None]
         known = prior == self.codes[:, None, None]  # (1, class, y, x)
-        logits = self.network(self.channels(given, known, rows, cols)) / self.temperature
-        water = self.water[:, None, None]
-        from_water = (known & water).any(1, keepdim=True)
-        # A visible prior of ocean or water stays what it is, other visible cells are land; see `keep_water`.
-        never = (prior != NO_DATA) & ~known & (water | from_water)
-        logits = logits.masked_fill(never, -torch.inf)
+        channels = self.channels(given, known, rows, cols)
+        logits = self.network(channels) + self.priors(channels, given["years"])
         # A softmax along an axis that is not the last is slow in ONNX Runtime.
         odds = (logits - logits.amax(1, keepdim=True)).exp()
-        probability = odds / odds.sum(1, keepdim=True) * valid
-        return self.areas(probability, valid & ~from_water, given["wanted"], rows, cols)
+        probability = odds * (valid / odds.sum(1, keepdim=True))
+        free = nn.functional.embedding(prior, self.free[:, None])[..., 0] > 0
+        return self.areas(probability, valid & free, given["wanted"], rows, cols)
 
     def channels(
         self, given: dict[str, torch.Tensor], known: torch.Tensor, rows: torch.Tensor, cols: torch.Tensor
     ) -> torch.Tensor:
-        """Inputs of the network, (1, channel, y, x), in the order of `ai4land.models.inputs.Encoding`."""
+        """Inputs of the network, (1, channel, y, x), in the order of `Encoding`; then spare ones."""
         zeros = known[:, :1] * 0.0
         hidden = (given["prior"][:, None] == NO_DATA) & given["valid"][:, None]
         parts = [known.float(), hidden.float()]
         if self.start is not None:
             none = (~known.any(1, keepdim=True) & ~hidden).float()
             groups = torch.cat([parts[0], none, parts[1]], 1)
-            shares = self.start(groups, given["years"], given["fraction"], rows, cols)
-            parts.append(shares * ~hidden)
+            parts.append(self.start(groups, given["years"], given["fraction"], rows, cols) * ~hidden)
         if "earlier" in given:
             codes = self.codes[None, None, :, None, None]
             parts.append((given["earlier"][:, :, None].int() == codes).float().flatten(1, 2))
@@ -175,7 +174,8 @@ class LandUseGraph(nn.Module):
             group = nn.functional.embedding(given[_ZONES].int(), self.groups[:, None])[None, ..., 0]  # (1, 1, y, x)
             parts.append((group == torch.arange(5, device=group.device)[:, None, None]).float())
         years = given["years"][:, None, None, None]
-        return torch.cat([*parts, zeros + years / _DECADE, zeros + years.sign()], 1)
+        spare = zeros.expand(-1, self.spare, -1, -1)
+        return torch.cat([*parts, zeros + years / _DECADE, zeros + years.sign(), spare], 1)
 
     def _coarse(self, given: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """Refined class fractions of both years, by size of the coarse cells, and refined states."""
@@ -186,12 +186,12 @@ class LandUseGraph(nn.Module):
             mean, scale = self.scales[:, :, None, None]
             states = (given["states"] - mean) / scale
             # Ages and biomasses may have gaps of their own.
-            return [self.refined(both, list(states.split([land, *[1] * (len(made.states) - land)], 1)), rows, cols)]
+            return self.refined(both, list(states.split([land, *[1] * (len(made.states) - land)], 1)), rows, cols)
         for cells in made.coarse_cells:
             more = "" if cells == self.side else f"_{cells}"
             rows, cols = (self._hats(given, axis, cells, made.method, more) for axis in (0, 1))
             both, now = given[f"fraction_before{more}"], given[f"fraction{more}"]
-            out.append(self.refined(both[:, :0], [both, now], rows, cols))
+            out += self.refined(both[:, :0], [both, now], rows, cols)
         return out
 
     def _hats(self, given: dict[str, torch.Tensor], axis: int, side: int, method: str, more: str = "") -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Parts of the exported graphs: refinement, LUH2's class fractions, the start, soft area correction.
+"""Parts of the exported graphs: refinement, LUH2's class fractions, soft area correction.
 
 Coarse fields are refined by two matrix products (rows, then columns), and blocks are summed by the same: the result of
 `ai4land.refine.refine` to the last bits, in operations that every format has. Batch 1.
@@ -8,12 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ai4land.legend import class_codes, crosswalk_weights, read_crosswalk, read_legend
-from ai4land.models.start import LEAST
+from ai4land.legend import crosswalk_weights, read_crosswalk, read_legend
 from ai4land.sources.luh2 import STATES
 
 STEPS = 8  # of the soft area correction
-_ROUNDS = 80  # of the start, as `ai4land.allocate.scale_areas`
 _LEAST = 1e-30  # factor of a pool that is not wanted at all
 
 
@@ -49,8 +47,8 @@ class Refined(nn.Module):
 
     def forward(
         self, whole: torch.Tensor, parts: list[torch.Tensor], rows: torch.Tensor, cols: torch.Tensor
-    ) -> torch.Tensor:
-        """Fields (1, channel, y, x), of all arguments one after the other; cells without data around become 0.
+    ) -> list[torch.Tensor]:
+        """Fields (1, channel, y, x) of every argument, in their order; cells without data around become 0.
 
         Parameters
         ----------
@@ -64,12 +62,10 @@ class Refined(nn.Module):
         have = [torch.isfinite(part.sum(1, keepdim=True)) for part in parts]
         known = [torch.where(there, part, 0.0) for there, part in zip(have, parts, strict=True)]
         fine = rows @ torch.cat([whole, *known, *(there.float() for there in have)], 1) @ cols.T
-        sizes = [whole.shape[1], sum(part.shape[1] for part in parts), len(parts)]
-        whole, values, weight = fine.split(sizes, 1)
+        whole, *values, weight = fine.split([whole.shape[1], *(part.shape[1] for part in parts), len(parts)], 1)
         # A weight of 1 but for its last bits is 1, as in `refine`.
         inverse = torch.where(weight > 1 - 1e-5, 1.0, (weight > 1e-6) / weight.clamp(min=1e-6))
-        owner = [number for number, part in enumerate(parts) for _ in range(part.shape[1])]
-        return torch.cat([whole, values * inverse[:, owner]], 1)
+        return [whole, *(one * inverse[:, i, None] for i, one in enumerate(values))]
 
 
 class Luh2Fractions(nn.Module):
@@ -138,84 +134,3 @@ class SoftAreas(nn.Module):
         whole = scaled.sum(1, keepdim=True)
         changes = free & (fine[:, -1:] > 0.5) & (whole > 0)
         return torch.where(changes, scaled / whole.clamp(min=_LEAST), probability)
-
-
-class StartShares(nn.Module):
-    """Where a model starts whose coarse input is perfect: see `ai4land.models.start.start_shares`.
-
-    All cells of a block with the same prior class have the same shares, so that they are scaled once for the group.
-
-    Parameters
-    ----------
-    transitions : dict of int to numpy.ndarray, shape (256, class)
-        Of `ai4land.models.start.transition_shares`.
-    """
-
-    gaps: torch.Tensor
-    tables: torch.Tensor
-    land: torch.Tensor
-
-    def __init__(self, transitions: dict[int, np.ndarray]) -> None:
-        super().__init__()
-        legend, gaps = read_legend("land_use"), sorted(transitions)
-        codes = class_codes(legend)
-        tables = np.stack([transitions[gap][[*codes, 255]] for gap in gaps]).astype(np.float32)
-        land = [*np.isin(codes, class_codes(legend, land_only=True)), False, True]
-        self.register_buffer("gaps", torch.tensor(gaps, dtype=torch.float32))
-        self.register_buffer("tables", torch.as_tensor(tables))  # (gap, prior class or none, class)
-        self.register_buffer("land", torch.tensor(land)[None, :, None, None])
-
-    def forward(
-        self, groups: torch.Tensor, years: torch.Tensor, fraction: torch.Tensor, rows: torch.Tensor, cols: torch.Tensor
-    ) -> torch.Tensor:
-        """Log shares (1, class, y, x).
-
-        Parameters
-        ----------
-        groups : torch.Tensor, shape (1, class + 2, y, x), float32
-            One-hot: prior class, no data, hidden.
-        years : torch.Tensor, shape (1,), float32
-        fraction : torch.Tensor, shape (1, class, Y, X), float32
-            Of the blocks in the target year; NaN without data.
-        rows, cols : torch.Tensor
-            Cells of each block, of `hat` by steps.
-        """
-        nearest = ((self.gaps - years).abs() + 1e-3 * torch.arange(len(self.gaps), device=years.device)).argmin()
-        filled = torch.where(torch.isnan(fraction), 0.0, fraction)
-        coarse = filled + 1e-3
-        table = self.tables.index_select(0, nearest[None])[0][None, :, :, None, None]  # (1, group, class, 1, 1)
-        hidden = (coarse / coarse.sum(1, keepdim=True))[:, None]
-        shares = torch.cat([table.expand(-1, -1, -1, *coarse.shape[2:]), hidden], 1)  # (1, group, class, Y, X)
-        count = rows.T @ groups @ cols  # (1, group, Y, X)
-        numbers = self._wanted(filled, count)
-        factor = torch.ones_like(numbers)
-        cells = (count * self.land)[:, :, None]
-        for _ in range(_ROUNDS):
-            column = (shares * cells / (shares * factor[:, None]).sum(2, keepdim=True).clamp(min=_LEAST)).sum(1)
-            factor = torch.where(column > 0, numbers / torch.where(column > 0, column, 1.0), 0.0)
-            most = factor.amax(1, keepdim=True)
-            factor = (factor / torch.where(most > 0, most, 1.0)).clamp(min=_LEAST)
-        scaled = shares * factor[:, None]
-        scaled = scaled / scaled.sum(2, keepdim=True).clamp(min=_LEAST)
-        logs = torch.where(self.land[:, :, None], scaled, shares).clamp(min=LEAST).log()
-        return self._on_cells(logs, groups, rows, cols)
-
-    def _wanted(self, fraction: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-        """Free cells of each class in each block; see `ai4land.allocate.fraction_numbers`."""
-        classes = fraction.shape[1]
-        free, known = count * self.land, count[:, :classes]
-        total = free.sum(1, keepdim=True)
-        fixed = torch.where(self.land[:, :classes], 0.0, known)
-        numbers = (fraction * (total + fixed.sum(1, keepdim=True)) - fixed).clamp(min=0)
-        numbers = torch.where(numbers.sum(1, keepdim=True) > 0, numbers, free[:, :classes] + 1e-9)
-        return numbers * (total / numbers.sum(1, keepdim=True))
-
-    def _on_cells(
-        self, values: torch.Tensor, groups: torch.Tensor, rows: torch.Tensor, cols: torch.Tensor
-    ) -> torch.Tensor:
-        """Values (1, group, class, Y, X) of each cell's block and group, (1, class, y, x)."""
-        _, number, classes, height, width = values.shape
-        place = groups.argmax(1)[0] * height + rows.argmax(1)[:, None]
-        place = place * width + cols.argmax(1)[None, :]  # (y, x)
-        table = values[0].permute(0, 2, 3, 1).reshape(number * height * width, classes)
-        return nn.functional.embedding(place, table).permute(2, 0, 1)[None]

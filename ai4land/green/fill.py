@@ -19,7 +19,7 @@ import zarr
 
 from ai4land import source_digest
 from ai4land.checks import room_on_disk
-from ai4land.cube import Layout, open_cube, plan_layout
+from ai4land.cube import Layout, open_cube, plan_layout, read_inputs
 from ai4land.green.pieces import (
     HALO_CELLS,
     check_rolled,
@@ -225,8 +225,8 @@ def _make(
         done = read_done(marks, work.about) if work.partial.exists() else None
         if done is None:
             marks.unlink(missing_ok=True)
-            inputs = zarr.open_group(cube, mode="r").attrs["inputs"]
-            create_green(path, run, layout, work.years, inputs)  # type: ignore[arg-type]
+            inputs = read_inputs(cube)
+            create_green(path, run, layout, work.years, inputs)
             marks.write_text(work.about + "\n")
         for left in work.partial.rglob("*.partial"):  # of a chunk whose writer was killed
             left.unlink()

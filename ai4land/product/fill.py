@@ -20,7 +20,7 @@ import zarr
 from ai4land import source_digest
 from ai4land.allocate.wanted import class_pools, wanted_areas
 from ai4land.checks import room_on_disk
-from ai4land.cube import Layout, open_cube, plan_layout
+from ai4land.cube import Layout, open_cube, plan_layout, read_inputs
 from ai4land.cube.layout import coarse_window
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.product.fields import area_residual, coarse_shares, luh2_difference, member_spread
@@ -114,8 +114,8 @@ def _make(path: Path, work: _Work, workers: int) -> None:
     done = read_done(marks, work.about) if work.partial.exists() else None
     if done is None:
         marks.unlink(missing_ok=True)
-        inputs = zarr.open_group(work.cube, mode="r").attrs["inputs"]
-        create_product(path, run, layout, years, inputs)  # type: ignore[arg-type]
+        inputs = read_inputs(work.cube)
+        create_product(path, run, layout, years, inputs)
         marks.write_text(work.about + "\n")
     for left in work.partial.rglob("*.partial"):  # of a chunk whose writer was killed
         left.unlink()
