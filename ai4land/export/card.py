@@ -81,7 +81,7 @@ def score_table(run: Run, graphs: dict[str, dict], scores: pd.DataFrame) -> str:
         return "Not measured: no scores of these networks were found."
     wide = shown.pivot_table("value", _KEYS, "metric").rename(columns=_METRICS).reset_index()
     wide = wide[[*_KEYS, *(title for title in _METRICS.values() if title in wide)]]
-    wide = wide.sort_values(_KEYS, key=lambda c: c.astype(int) if c.name == "lead" else c)
+    wide = wide.sort_values(_KEYS, key=lambda c: c.str.split("-").str[0].astype(int) if c.name == "lead" else c)
     digits = {
         title: wide[title].map(lambda v: "-" if pd.isna(v) else f"{v:.4f}") for title in wide.columns[len(_KEYS) :]
     }
