@@ -3,9 +3,9 @@
 One step of the land-use graph in one process, medians of turns that take the ways in turn: eager PyTorch, ONNX Runtime
 and OpenVINO (as it comes, and in float32) on two threads, and eager PyTorch and ONNX Runtime on CUDA where there is
 one. A window of 512 x 512 cells; and one tile of a region of 20 x 60 degrees, with the cells around it that have a say,
-times the number of tiles. The network alone (logits from inputs that are there), with all but the soft area steps, and
-with these too. Network and data are the demo's where it was run, else untrained and made up; wanted are equal areas,
-far from what the network says, and ``same class`` is against eager PyTorch.
+times the number of tiles. The network alone, as it is in the graph (logits from inputs that are there), with all but
+the soft area steps, and with these too. Network and data are the demo's where it was run, else untrained and
+made up; wanted are equal areas, far from what the network says, and ``same class`` is against eager PyTorch.
 """
 
 import time
@@ -31,22 +31,23 @@ from ai4land.samples import RegionCube, make_split, read_region
 from ai4land.train import Schedule
 
 ROOT = Path(__file__).resolve().parent.parent / "data"
-THREADS, TURNS, WINDOW, CORE = 2, 5, 512, 1000
+THREADS, TURNS, WINDOW, CORE = 2, 7, 512, 1000
 REGION = 2000, 6000  # cells: 20 x 60 degrees
 
 Values = dict[str, np.ndarray]
+Step = Callable[[Values], np.ndarray]
 
 
 class Bare(nn.Module):
-    """The network from channels that are there."""
+    """The network as it is in the graph, U-Net and start, from channels that are there."""
 
     def __init__(self, graph: LandUseGraph) -> None:
         super().__init__()
-        self.network = graph.network
+        self.network, self.priors = graph.network, graph.priors
 
     def forward(self, *values: torch.Tensor) -> torch.Tensor:
         """Logits (1, class, y, x)."""
-        return self.network(values[0])
+        return self.network(values[0]) + self.priors(values[0], values[1])
 
 
 class NoAreas(nn.Module):
@@ -97,7 +98,7 @@ def tile(graph: LandUseGraph, cube: RegionCube, side: int) -> Values:
     return {name: np.ascontiguousarray(values[name]) for name in graph.names}
 
 
-def onnx_step(path: Path, provider: str) -> Callable[[Values], np.ndarray]:
+def onnx_step(path: Path, provider: str) -> Step:
     """A step by ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
@@ -105,14 +106,14 @@ def onnx_step(path: Path, provider: str) -> Callable[[Values], np.ndarray]:
     return lambda values: session.run(None, values)[0]
 
 
-def openvino_step(path: Path, **more: Any) -> Callable[[Values], np.ndarray]:
+def openvino_step(path: Path, **more: Any) -> Step:
     """A step by OpenVINO, which reads the ONNX file."""
     settings = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY", **more}
     model = openvino.Core().compile_model(path, "CPU", settings)
     return lambda values: next(iter(model(values).values()))
 
 
-def eager_step(graph: nn.Module, device: str) -> Callable[[Values], np.ndarray]:
+def eager_step(graph: nn.Module, device: str) -> Step:
     """A step by PyTorch, the outputs back on the CPU."""
     graph = graph.to(device)
 
@@ -123,19 +124,19 @@ def eager_step(graph: nn.Module, device: str) -> Callable[[Values], np.ndarray]:
     return step
 
 
-def seconds(ways: dict[str, Callable[[Values], np.ndarray]], values: Values, turns: int) -> tuple[dict, dict]:
+def seconds(ways: dict[Any, Step], values: dict[Any, Values], turns: int) -> tuple[dict, dict]:
     """Median seconds of every way, the first turn left out, and its last output."""
-    took: dict[str, list[float]] = {name: [] for name in ways}
+    took: dict[Any, list[float]] = {name: [] for name in ways}
     out = {}
     for _ in range(turns + 1):
         for name, way in ways.items():
             start = time.perf_counter()
-            out[name] = way(values)
+            out[name] = way(values[name])
             took[name].append(time.perf_counter() - start)
     return {name: median(times[1:]) for name, times in took.items()}, out
 
 
-def ways_of(graph: nn.Module, about: dict, stem: Path) -> dict[str, Callable[[Values], np.ndarray]]:
+def ways_of(graph: nn.Module, about: dict, stem: Path) -> dict[str, Step]:
     """All that can run a graph here."""
     path = write_formats(graph, about, stem)[0]
     ways = {
@@ -161,18 +162,25 @@ def parts(model: Neural, values: Values, folder: Path) -> tuple[pd.DataFrame, di
         known = given["prior"][:, None].int() == whole.codes[:, None, None]
         rows, cols = (whole._hats(given, axis, whole.side, "step") for axis in (0, 1))
         channels = whole.channels(given, known, rows, cols).numpy()
+    years = next(one for one in about["inputs"] if one["name"] == "years")
     single = {"name": "channels", "dtype": "float32", "shape": [1, channels.shape[1], "y", "x"]}
-    tables, keep = [], {}
-    cases = {"network alone": (Bare(whole), {**about, "inputs": [single]}, {"channels": channels}),
-             "with its inputs": (plain, about, values), "whole graph": (whole, about, values)}  # fmt: skip
-    for number, (name, (graph, said, here)) in enumerate(cases.items()):
-        keep = ways_of(graph, said, folder / str(number))
-        took, out = seconds(keep, here, TURNS)
-        classes = {way: p.argmax(1) for way, p in out.items()}
-        same = {way: float((c == classes["eager PyTorch"]).mean()) for way, c in classes.items()}
-        table = pd.DataFrame({"seconds": took, "same class": same}).rename_axis("way").reset_index()
-        tables.append(table.assign(part=name, cells=f"{WINDOW} x {WINDOW}"))
-    return pd.concat(tables), keep
+    bare = {"channels": channels, "years": values["years"]}
+    cases = {
+        "network alone": (Bare(whole), {**about, "inputs": [single, years]}, bare),
+        "with its inputs": (plain, about, values),
+        "whole graph": (whole, about, values),
+    }
+    ways, given = {}, {}
+    for number, (part, (graph, said, here)) in enumerate(cases.items()):
+        for way, step in ways_of(graph, said, folder / str(number)).items():
+            ways[part, way], given[part, way] = step, here
+    took, out = seconds(ways, given, TURNS)
+    classes = {key: p.argmax(1) for key, p in out.items()}
+    same = {key: float((c == classes[key[0], "eager PyTorch"]).mean()) for key, c in classes.items()}
+    table = pd.DataFrame({"seconds": took, "same class": same}).rename_axis(["part", "way"]).reset_index()
+    return table.assign(cells=f"{WINDOW} x {WINDOW}"), {
+        way: s for (part, way), s in ways.items() if part == "whole graph"
+    }
 
 
 def main() -> None:
@@ -185,7 +193,7 @@ def main() -> None:
         table, ways = parts(model, tile(graph, cube, WINDOW), Path(folder))
         side = -(-(CORE + 2 * graph.reach) // 16) * 16
         number = int(np.prod([-(-n // CORE) for n in REGION]))
-        took, _ = seconds(ways, tile(graph, cube, side), 1)
+        took, _ = seconds(ways, dict.fromkeys(ways, tile(graph, cube, side)), 1)
     region = pd.DataFrame({"seconds": pd.Series(took) * number}).rename_axis("way").reset_index()
     words = f"{REGION[0]} x {REGION[1]}, one tile of {side} x {side} times {number}"
     table = pd.concat([table, region.assign(part="whole graph", cells=words)], ignore_index=True)
