@@ -74,7 +74,7 @@ def score_table(run: Run, graphs: dict[str, dict], scores: pd.DataFrame) -> str:
             own &= scores[column].isin(values)
         for column, value in pooled.items():
             own &= scores[column].astype(str) == value
-        part = scores[own & scores["legend"].isin([target, "none", ""])]
+        part = scores[own & (scores["legend"].isin([target, "none", ""]) | (target == "leaf_area_index"))]
         chosen.append(part[part["region"] == "all"] if (part["region"] == "all").any() else part)
     shown = pd.concat(chosen) if chosen else scores[:0]
     if shown.empty:

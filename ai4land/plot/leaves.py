@@ -112,10 +112,10 @@ def plot_seasons(cycles: pd.DataFrame, source: str, synthetic: bool, most: int =
         seen = rows.drop_duplicates("month")
         axes.plot(seen["month"], seen["observed"], "o", color="black", markersize=2.4, label="Observed")
         axes.set_title(_wrapped(labels[name]), loc="left", fontsize=6.5)
-        axes.set_ylim(0)
         axes.set_xticks([1, 4, 7, 10], [month_abbr[m] for m in (1, 4, 7, 10)])
     for axes in panels.ravel()[len(size) :]:
         axes.set_visible(False)
+    panels[0, 0].set_ylim(0, None)  # of all panels, when all lines are drawn
     for axes in panels[:, 0]:
         axes.set_ylabel("LAI (m² m⁻²)")
     handles, names = panels[0, 0].get_legend_handles_labels()

@@ -7,7 +7,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 WIDTH = 18.0  # cm, two columns of a journal page
 _CM = 1 / 2.54
@@ -74,7 +73,7 @@ def add_source(figure: Figure, source: str, synthetic: bool) -> None:
 def save_figure(figure: Figure, path: Path) -> list[Path]:
     """Save as PNG (300 dpi, fewer where that would be taller than 6000 pixels) and PDF, without time stamps.
 
-    A PNG of more than 1.5 megabytes gets a palette of 256 colours.
+    A PNG that would have more than 1.5 megabytes has 200 dpi.
 
     Parameters
     ----------
@@ -91,8 +90,7 @@ def save_figure(figure: Figure, path: Path) -> list[Path]:
     png, pdf = path.with_suffix(".png"), path.with_suffix(".pdf")
     figure.savefig(png, dpi=min(300, 6000 / figure.get_figheight()), metadata={"Software": None})
     if png.stat().st_size > _LARGE:
-        with Image.open(png) as drawn:
-            drawn.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(png)
+        figure.savefig(png, dpi=min(200, 6000 / figure.get_figheight()), metadata={"Software": None})
     figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return [png, pdf]
 
