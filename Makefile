@@ -37,7 +37,7 @@ READY := $(ENV)/.ai4land-$(shell cksum requirements.lock pyproject.toml | cksum 
 
 $(READY): requirements.lock pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "ai4land needs Python 3.11 or newer; none found. Install it, or give PYTHON=/path/to/python3." >&2; exit 1; }
-	@echo "Making the environment in $(ENV): about 2 minutes and 2 GB, once."
+	@echo "Making the environment in $(ENV): about 2 minutes and 2.5 GB, once."
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
