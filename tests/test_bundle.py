@@ -115,7 +115,7 @@ def test_the_card_says_synthetic_first_and_shows_persistence_and_the_terms(made)
 def test_scores_are_those_of_the_networks(luh2_case):
     graphs = {NAME: {"target": "land_use", "trained_on": {"experiment": "forecast"}}}
     table = score_table(read_run("demo"), graphs, scores())
-    assert [line.split(" | ")[3] for line in table.splitlines()[2:]] == ["1", "1", "10", "10"]
+    assert [line.split(" | ")[3] for line in table.splitlines()[2:]] == ["1", "1", "1-10", "1-10", "10", "10"]
     for other in ({"experiment": "elsewhere"}, {"split": "validation"}, {"model": "xgboost"}, {"weight": "km2"}):
         assert "Not measured" in score_table(read_run("demo"), graphs, scores(**other)), other
 

@@ -81,11 +81,16 @@ def score_table(run: Run, graphs: dict[str, dict], scores: pd.DataFrame) -> str:
         return "Not measured: no scores of these networks were found."
     wide = shown.pivot_table("value", _KEYS, "metric").rename(columns=_METRICS).reset_index()
     wide = wide[[*_KEYS, *(title for title in _METRICS.values() if title in wide)]]
-    wide = wide.sort_values(_KEYS, key=lambda c: c.str.split("-").str[0].astype(int) if c.name == "lead" else c)
+    wide = wide.sort_values(_KEYS, key=lambda c: c.map(_place) if c.name == "lead" else c)
     digits = {
         title: wide[title].map(lambda v: "-" if pd.isna(v) else f"{v:.4f}") for title in wide.columns[len(_KEYS) :]
     }
     return _table(wide.assign(**digits))
+
+
+def _place(lead: str) -> float:
+    """Where a lead, or a period of leads such as 1-5, stands among the others."""
+    return float(lead.split("-")[0]) + 0.5 * ("-" in lead)
 
 
 def _row(name: str, one: dict[str, Any]) -> dict[str, Any]:
