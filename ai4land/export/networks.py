@@ -8,7 +8,7 @@ from ai4land.runs import SHARED, Run
 def find_networks(models: Path, run: Run, region: str) -> dict[str, Path]:
     """Folders of trained networks, by the name that their graph gets.
 
-    Land use: of each direction the network of ``run.shown``, or else of the first experiment that trained one; of folds
+    Land use: of each direction the network that steps the product, or that of ``run.shown``, or else of the first experiment that trained one; of folds
     the first. Land cover and leaf area: those that ``11-joint-model`` trained in the region, each fed with what the one
     before it makes.
 
@@ -29,10 +29,12 @@ def find_networks(models: Path, run: Run, region: str) -> dict[str, Path]:
         If there is no network of land use.
     """
     owner, found = (SHARED if run.weights == SHARED else region), dict[str, Path]()
-    for name in dict.fromkeys([run.shown, *run.experiments]):
+    products = [name for name, experiment in run.experiments.items() if experiment.product]
+    for name in dict.fromkeys([*products, run.shown, *run.experiments]):
         experiment = run.experiments[name]
         direction = "backward" if experiment.targets[-1] < experiment.start else "forward"
-        folders = [models / f"unet-{owner}" / folder for folder in (name, f"{name}-fold0")]
+        trained = [run.model_of(name)] if experiment.trained_as else [name, f"{name}-fold0"]
+        folders = [models / f"unet-{owner}" / folder for folder in trained]
         for folder in folders:
             if (folder / "model.json").exists():
                 found.setdefault(f"land_use-{direction}", folder)
