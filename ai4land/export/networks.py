@@ -8,9 +8,9 @@ from ai4land.runs import SHARED, Run
 def find_networks(models: Path, run: Run, region: str) -> dict[str, Path]:
     """Folders of trained networks, by the name that their graph gets.
 
-    Land use: of each direction the network that steps the product, or that of ``run.shown``, or else of the first experiment that trained one; of folds
-    the first. Land cover and leaf area: those that ``11-joint-model`` trained in the region, each fed with what the one
-    before it makes.
+    Land use: of each direction the network that steps the product, or that of ``run.shown``, or else of the first
+    experiment that trained one; of folds the first. Land cover and leaf area: those that ``11-joint-model`` trained in
+    the region, each fed with what the one before it makes.
 
     Parameters
     ----------
