@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from tiny_run import tiny_land_use
 
 from ai4land import cube
 from ai4land.grid import GLOBAL, Grid
-from ai4land.runs import read_run
 
 FILES = pd.DataFrame(
     [{"role": "land_use", "dataset": "d", "file": "f", "bytes": 1, "sha256": "0", "licence": "l", "doi": ""}]
@@ -16,7 +16,7 @@ FILES = pd.DataFrame(
 
 @pytest.fixture
 def tiny():
-    run = read_run("tiny")
+    run = tiny_land_use()
     land_use = xr.Dataset(coords=GLOBAL.cut(slice(5300, 5600), slice(20800, 21300)).coords())
     return run, cube.plan_layout(run, land_use)
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import zarr
+from tiny_run import tiny_land_use
 
 from ai4land import cube, product, stitch
 from ai4land.allocate.wanted import Wanted
@@ -17,7 +18,6 @@ from ai4land.grid import GLOBAL
 from ai4land.legend import class_codes, read_legend
 from ai4land.product import fill
 from ai4land.product.exports import is_current
-from ai4land.runs import read_run
 from ai4land.sources.luh2 import STATES
 
 FILES = pd.DataFrame(
@@ -29,7 +29,7 @@ HALO, SCENARIO = 25, "ssp126"
 
 def settings():
     """The tiny run with two members back to 1983 and two years on from 1987."""
-    run = read_run("tiny")
+    run = tiny_land_use()
     step = {"trained_as": "forecast", "coarse": "luh2", "stepwise": True, "product": True}
     experiments = {
         "forecast": run.experiments["forecast"],

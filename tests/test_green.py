@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 import zarr
 from test_exports import complaints
+from tiny_run import tiny_land_use
 from vegetation_cases import COVER, small_cube
 
 from ai4land import cube, green, product
@@ -19,7 +20,6 @@ from ai4land.green import fill, pieces
 from ai4land.green.rolled import CHANCE_SCALE, error_table
 from ai4land.grid import GLOBAL, Grid
 from ai4land.legend import class_codes, read_legend
-from ai4land.runs import read_run
 from ai4land.samples.predictors import Given, annual_fields, cover_groups
 from ai4land.samples.vegetation import WHOLE, held_in_memory
 from ai4land.stitch import tile_bands
@@ -100,7 +100,7 @@ class FakeLeaves(Mortal):
 @pytest.fixture(scope="session")
 def setting(tmp_path_factory):
     """The tiny run with vegetation, its empty cube, and a region of all its cells in memory."""
-    run = read_run("tiny").model_copy(update={"years": (1985, 1986)})
+    run = tiny_land_use().model_copy(update={"years": (1985, 1986)})
     window = GLOBAL.cut(slice(5400, 5500), slice(20900, 21100))
     layout = cube.plan_layout(run, xr.Dataset(coords=window.coords()))
     path = tmp_path_factory.mktemp("green") / "cube.zarr"

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tiny_run import tiny_land_use
 
 from ai4land import rollout
 from ai4land.allocate import expected_counts
@@ -12,7 +13,7 @@ from ai4land.experiments import step_years
 from ai4land.models import Persistence
 from ai4land.models.base import Whole
 from ai4land.rollout import PROBABILITY_SCALE, own_maps, roll
-from ai4land.runs import Experiment, read_run
+from ai4land.runs import Experiment
 from ai4land.samples.states import Luh2
 
 FORWARD = Experiment(start=1995, test=(1996, 2005), trained_as="forecast", stepwise=True)
@@ -173,7 +174,7 @@ def test_without_allocation_a_map_is_the_most_probable_one(changing_cube, tmp_pa
 
 
 def test_members_take_turns_with_the_models_of_the_folds():
-    run = read_run("tiny")
+    run = tiny_land_use()
     assert [run.model_of("rollout_forward", m) for m in range(2)] == ["forecast", "forecast"]
     folded = run.experiments["forecast"].model_copy(update={"folds": 3})
     run = run.model_copy(update={"experiments": run.experiments | {"forecast": folded}})

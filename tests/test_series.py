@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from tiny_run import tiny_land_use
 
 from ai4land.cube import Layout, layers, open_series, write_series
 from ai4land.grid import Grid
-from ai4land.runs import Inputs, read_run
+from ai4land.runs import Inputs
 from ai4land.sources.inputs import find_inputs, missing_inputs, needs
 from ai4land.sources.registry import InputFile
 
@@ -24,7 +25,7 @@ def monthly(first, last):
 
 @pytest.fixture
 def run():
-    tiny = read_run("tiny")
+    tiny = tiny_land_use()
 
     def make(**inputs):
         return tiny.model_copy(update={"inputs": Inputs(**tiny.inputs.model_dump() | inputs)})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conftest import write_geotiff
+from tiny_run import tiny_land_use
 
 from ai4land import cube
 from ai4land.cube import blocks
@@ -38,7 +39,7 @@ def settings(inputs=INPUTS, **changes):
     back = {"start": 2001, "train": (2003, 2003), "validation": (2001, 2001), "test": (2000, 2000)}
     on = {"start": 2001, "train": (2000, 2000), "validation": (2001, 2001), "test": (2003, 2003)}
     about = {"reference": 2000, "every": 4, "scenario": "ssp126", "land_cover": {"back": back}, "leaf_area": {"on": on}}
-    run = read_run("tiny")
+    run = tiny_land_use()
     named = run.inputs.model_copy(update={"soil": None, **inputs})
     return run.model_copy(
         update={"years": (2000, 2003), "inputs": named, "vegetation": Vegetation(**{**about, **changes})}
