@@ -117,6 +117,8 @@ $(OUT)/12-export.ipynb: notebooks/12-export.ipynb $(OUT)/05-evaluate.ipynb $(if 
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
 	OMP_NUM_THREADS=1 RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
+environment: $(READY)  ## make the environment: .venv, or the active conda environment
+
 lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -160,4 +162,4 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 	@echo "  RUN=<run>  one of: $(RUNS) (default demo; <run>-twin: on the made-up planet)   RAW=<folder>  where raw files are"
 
-.PHONY: all test lint data-report plan lab bench figures lock clean help
+.PHONY: all test environment lint data-report plan lab bench figures lock clean help
