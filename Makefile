@@ -68,7 +68,7 @@ steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
 knobs   = $(wildcard $(SETTINGS)/$(1).yml)
 # What a step needs beside the notebooks before it, which its rule names: the code and tables that imports lead to, the run
 # and the step's knobs. Commands that make no step do not ask for it: they work while a notebook is half written.
-COMMANDS := test lint data-report plan lab bench figures lock clean help
+COMMANDS := test environment lint data-report plan lab bench figures lock clean help
 ifneq ($(filter-out $(COMMANDS),$(MAKECMDGOALS)),)
 NEEDS := $(shell $(or $(wildcard $(BIN)/python),$(PYTHON),$(error $(NO_PYTHON))) -I -S prerequisites.py $(wildcard notebooks/*.ipynb) ai4land.execute ai4land.fit)
 $(if $(NEEDS),,$(error No prerequisites; the line above says why))
@@ -124,6 +124,8 @@ $(OUT)/12-export.ipynb: notebooks/12-export.ipynb $(OUT)/05-evaluate.ipynb $(if 
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
 	OMP_NUM_THREADS=1 RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+environment: $(READY)  ## make the environment: .venv, or the active conda environment
 
 lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 	$(BIN)/ruff check .

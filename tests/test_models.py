@@ -152,6 +152,11 @@ def test_trees_are_the_same_after_saving_and_on_every_run(changing_cube, trained
     np.testing.assert_array_equal(twin.predict_proba(batch), model.predict_proba(batch))
 
 
+def test_the_nodes_of_all_trees_are_counted_as_in_the_table_of_nodes(trained):
+    model, _ = trained
+    assert model.parameters == len(model.booster.trees_to_dataframe()) > 100
+
+
 def test_another_model_or_other_features_are_refused(changing_cube, trained, tmp_path):
     model, split = trained
     model.save(tmp_path / "m")
