@@ -10,7 +10,7 @@
 #           netCDF4 [1, 10, --, --], GDAL [1, 10, --, --]; with missing_value 250, 254 and no valid_range:
 #           xarray and netCDF4 hide two cells, GDAL one.
 # Matters:  MODIS and Copernicus put water, snow and cloud flags above the range of leaf area. Read with xarray, a lake
-#           has a leaf area index of 25, which is in the range of a dense forest after averaging. Apply valid_range by
+#           has a leaf area index of 25, and its average with the land around looks like a dense forest. Apply valid_range by
 #           hand, on the packed numbers.
 set -eu
 work=$(mktemp -d)
