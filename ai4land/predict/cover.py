@@ -10,12 +10,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from ai4land.evaluate import RESOLUTIONS, count_calibration, count_maps, counts_with_keys, keep_lasting
+from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_crosswalk, read_legend, recode
 from ai4land.models.cover_start import CODES
 from ai4land.models.green import GreenModel
 from ai4land.predict.counts import LASTING_YEARS
 from ai4land.samples.vegetation import VegetationCube
-from ai4land.vegetation import VegetationExperiment
 
 LEGENDS = ("land_cover", "land_cover_22", "land_use")  # 37, 22 and 8 classes
 _CELLS_AT_ONCE = 1_000_000
@@ -58,7 +58,7 @@ def _as_legend(cover: np.ndarray, legend: str) -> np.ndarray:
     return cover if legend == "land_cover" else recode(cover, read_crosswalk("land_cover", legend), "land cover")
 
 
-def _lasting(cube: VegetationCube, experiment: VegetationExperiment, year: int) -> np.ndarray | None:
+def _lasting(cube: VegetationCube, experiment: Experiment, year: int) -> np.ndarray | None:
     """Observed map without changes that do not last, None where the maps to tell are not there."""
     later = [year + experiment.sign * i for i in range(LASTING_YEARS)]
     if not set(later) <= set(cube.land_cover.years):
@@ -67,7 +67,7 @@ def _lasting(cube: VegetationCube, experiment: VegetationExperiment, year: int) 
 
 
 def count_cover(
-    cube: VegetationCube, name: str, experiment: VegetationExperiment, year: int, made: Mapping[Title, Labels]
+    cube: VegetationCube, name: str, experiment: Experiment, year: int, made: Mapping[Title, Labels]
 ) -> pd.DataFrame:
     """Counts of the maps of one test year, all models on the same cells.
 
@@ -76,7 +76,7 @@ def count_cover(
     cube : VegetationCube
     name : str
         Of the experiment.
-    experiment : VegetationExperiment
+    experiment : Experiment
     year : int
     made : mapping of (str, str) to tuple of numpy.ndarray
         Of `predict_cover`, by model and member.
@@ -109,7 +109,7 @@ def count_cover(
 
 
 def judge_cover(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, VegetationExperiment],
+    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, Experiment],
     folders: Mapping[Title, Path],
 ) -> Judged:  # fmt: skip
     """Fit every model on each experiment, predict its test maps from the map it starts from, and count.
@@ -119,7 +119,7 @@ def judge_cover(
     models : mapping of (str, str) to GreenModel
         By name and member; they are fitted anew for each experiment.
     cube : VegetationCube
-    experiments : mapping of str to VegetationExperiment
+    experiments : mapping of str to Experiment
     folders : mapping of (str, str) to pathlib.Path
         Where to save what was learned for the first experiment, by name and member.
 
