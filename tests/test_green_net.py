@@ -18,7 +18,7 @@ from ai4land.models.green_chain import predict_chain
 from ai4land.models.green_inputs import HEADS, GreenInputs, GreenWindows, default_given
 from ai4land.models.green_net import GreenNet
 from ai4land.models.green_start import Start
-from ai4land.models.green_tables import log_shares, mean_seasons
+from ai4land.models.green_tables import log_frequencies, mean_seasons
 from ai4land.models.season import SeasonNet
 from ai4land.samples.predictors import Given
 from ai4land.samples.vegetation import held_in_memory
@@ -72,14 +72,14 @@ def test_names_and_predictors_follow_the_heads():
 
 
 def test_shares_are_those_of_the_counts_and_rare_rows_are_filled_up():
-    # Of 98 cells of class 0, 8 became class 1; two more as if they stayed, two as if hidden; class 1 was never seen.
+    # Of 98 cells of class 0, 8 became class 1; one more as if half of it stayed; class 1 was never seen.
     counts = np.zeros((1, 3, 2, 2))
     counts[0, 0, 1] = 90, 8
-    overall = (np.array([90, 8]) + 2 * 0.5) / 100
-    hidden = (np.array([90, 8]) + 2 * overall) / 100
-    every = (np.array([90, 8]) + 2 * np.array([1, 0]) + 2 * hidden) / 102
-    shares = np.exp(log_shares(counts)[0])
-    np.testing.assert_allclose(shares[0, 1], (np.array([90, 8]) + 2 * every) / 100, rtol=1e-5)
+    overall = np.array([90.5, 8.5]) / 99
+    hidden = (np.array([90, 8]) + overall) / 99
+    every = (np.array([90, 8]) + (np.array([1, 0]) + hidden) / 2) / 99
+    shares = np.exp(log_frequencies(counts)[0])
+    np.testing.assert_allclose(shares[0, 1], (np.array([90, 8]) + every) / 99, rtol=1e-5)
     np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
     assert shares[1, 1, 1] > 0.5, "a class that training never saw stays what it is"
     np.testing.assert_allclose(shares[2, 1], overall, atol=0.01)
