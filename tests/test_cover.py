@@ -329,7 +329,7 @@ def test_every_model_is_judged_on_the_same_cells_on_three_legends(cube, trees, t
 
 def test_changes_that_last_are_counted_where_the_maps_that_follow_are_there(cube):
     experiment = Experiment(start=2003, train=(2000, 2001), validation=(2002, 2003), test=(2004, 2009))
-    made = {("persistence", "all"): predict_cover(CoverPersistence(), cube, 2003, 2004)}
+    made = {("persistence", "all"): predict_cover(CoverPersistence(), cube, 2003, 2004)["most_probable"]}
     assert "joint_lasting" in set(count_cover(cube, "e", experiment, 2004, made)["statistic"])  # to 2008
     assert "joint_lasting" not in set(count_cover(cube, "e", experiment, 2006, made)["statistic"])  # to 2010
 

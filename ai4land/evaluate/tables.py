@@ -189,7 +189,8 @@ def masked_tables(scores: pd.DataFrame, run: Run, metrics: dict[str, str]) -> di
 
 def _cover_note(member: str) -> str:
     notes = {"sees part of the target: HILDA+ was built from ESA CCI among others": "hilda" in member,
-             "has no prior map: persistence is told more": member in ("hilda", "none")}  # fmt: skip
+             "has no prior map: persistence is told more": member in ("hilda", "none"),
+             "changes as many cells as it expects, as the product": member.endswith("+expected_change")}  # fmt: skip
     return "; ".join(note for note, holds in notes.items() if holds)
 
 
