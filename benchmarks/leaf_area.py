@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from ai4land.experiments import Experiment
 from ai4land.grid import GLOBAL, Grid, hash_unit, region_bounds, window_slices
 from ai4land.models.boosting import Table
 from ai4land.models.green import pairs
@@ -32,10 +33,10 @@ from ai4land.twin.earth import elevation, koppen
 from ai4land.twin.land_use import Land
 from ai4land.twin.leaf_area import _leaves
 from ai4land.twin.reanalysis import Reanalysis
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.vegetation import MONTHS
 
 SEED, SIDE, WATER, MISSING, STEP = 1, 500, 210, 255, 1 / 30  # packed in steps of 1/30 m2 m-2
-EXPERIMENT = VegetationExperiment(start=2014, train=(1999, 2012), validation=(2013, 2014), test=(2015, 2015))
+EXPERIMENT = Experiment(start=2014, train=(1999, 2012), validation=(2013, 2014), test=(2015, 2015))
 YEARS = [*range(1999, 2016)]
 SHAPES = {"land_use": (), "land_cover": (), "leaf_area": (MONTHS,), "elevation": (), "koppen": ()}
 NAMES = {"air_temperature": "t2m", "precipitation_flux": "tp", "surface_downwelling_shortwave_flux": "ssrd",

@@ -12,25 +12,27 @@ from emulator_bundle import STATES, small_bundle
 from test_bundle import inputs, scores
 from vegetation_cases import small_cube
 
+from ai4land.allocate import expected_map
+from ai4land.experiments import Experiment
 from ai4land.export.bundle import write_bundle
 from ai4land.export.emulator import Emulator
 from ai4land.export.graph import LandUseGraph
 from ai4land.export.green_graph import GreenGraph, describe
 from ai4land.grid import COARSE_CELLS
 from ai4land.models import Neural
-from ai4land.models.green_chain import as_expected, predict_chain
+from ai4land.models.green_chain import predict_chain
 from ai4land.models.green_inputs import COVER, LEAVES
 from ai4land.models.green_net import GreenNet
 from ai4land.rollout import roll
-from ai4land.runs import Experiment, read_run
+from ai4land.runs import read_run
 from ai4land.samples import make_split
 from ai4land.samples.states import Luh2, whole_cell_fractions
 from ai4land.samples.vegetation import held_in_memory
 from ai4land.sources.climate import read_climate_variables
+from ai4land.targets import read_target
 from ai4land.train import Schedule
-from ai4land.vegetation import VegetationExperiment
 
-EXPERIMENT = VegetationExperiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
+EXPERIMENT = Experiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
 
 
 class Session:
@@ -188,7 +190,7 @@ def test_a_step_is_the_chain_of_the_networks_on_the_land_use_made(cube, chain, e
     made = emulator.step(state, forcing, 2007, climate)
     use = held_in_memory("made", {2006: state["land_use"].to_numpy(), 2007: made["land_use"].to_numpy()})
     wanted = predict_chain(chain, cube.with_maps(land_use=use), 2006, 2007)
-    cover = as_expected(COVER, wanted[COVER], cube.land_cover.at(2006))
+    cover = expected_map(read_target(COVER), wanted[COVER], cube.land_cover.at(2006), cube.corner)
     assert (made[COVER].to_numpy() == cover).mean() > 0.9999
     assert (cover != cube.land_cover.at(2006)).sum() > 10
     np.testing.assert_allclose(made[LEAVES].to_numpy(), wanted[LEAVES], atol=1e-4)

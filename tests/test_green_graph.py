@@ -8,6 +8,7 @@ import pytest
 import torch
 from vegetation_cases import small_cube
 
+from ai4land.experiments import Experiment
 from ai4land.export.formats import write_formats
 from ai4land.export.green_fields import box_counts, refined, tent
 from ai4land.export.green_graph import GreenGraph, describe
@@ -19,9 +20,8 @@ from ai4land.samples.states import Luh2
 from ai4land.samples.tables import class_densities
 from ai4land.samples.vegetation import held_in_memory
 from ai4land.sources.luh2 import STATES
-from ai4land.vegetation import VegetationExperiment
 
-EXPERIMENT = VegetationExperiment(start=2007, train=(2001, 2005), validation=(2006, 2007), test=(2008, 2009))
+EXPERIMENT = Experiment(start=2007, train=(2001, 2005), validation=(2006, 2007), test=(2008, 2009))
 PAIR = 2006, 2009
 
 

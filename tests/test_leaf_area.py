@@ -19,6 +19,7 @@ from ai4land.evaluate.leaf_area import (
     seasonal_cycles,
 )
 from ai4land.evaluate.leaf_maps import anomaly_skill, neighbour_difference
+from ai4land.experiments import Experiment
 from ai4land.grid import Grid
 from ai4land.models import leaf_trees
 from ai4land.models.green import pairs
@@ -29,9 +30,8 @@ from ai4land.models.leaf_trees import GIVEN, LeafTrees
 from ai4land.predict import leaves as judging
 from ai4land.samples.predictors import Given
 from ai4land.samples.vegetation import held_in_memory
-from ai4land.vegetation import VegetationExperiment
 
-EXPERIMENT = VegetationExperiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
+EXPERIMENT = Experiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
 SETTINGS = {"rounds": 20, "rows": 15_000, "depth": 6, "learning_rate": 0.3, "seed": 1}
 FEW = SETTINGS | {"rounds": 12, "rows": 4_800}
 GRID = Grid(60.0, 0.0, 0.5, 0.5, 4, 5)

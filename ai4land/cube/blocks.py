@@ -23,13 +23,13 @@ from ai4land.runs import Run
 from ai4land.sources import InputFile, find_inputs, open_input
 from ai4land.sources.leaf_area_series import monthly_mean
 from ai4land.sources.soilgrids import LAYERS, warp_soil
+from ai4land.targets import read_target
 
 Window = tuple[slice, slice]
 Inputs = dict[str, list[InputFile]]
 _YEARS = 10  # of land use in work at a time
 _MONTHS = 4  # of leaf area index
 _STEP = np.timedelta64(10, "D")  # the longest time that a date of leaf area index stands for
-_MOST_LEAVES = 10  # m2 m-2; no product goes beyond
 _ANTARCTICA = -60.0  # degrees north: no soil is mapped south of it
 
 
@@ -158,8 +158,9 @@ def _write_leaf_area(store: Path, inputs: Inputs, grid: Grid, window: Window) ->
 
 
 def _check_leaf_area(lai: xr.DataArray, year: np.datetime64) -> None:
-    if (most := float(lai.max())) > _MOST_LEAVES:
+    largest = read_target("leaf_area_index").bounds[1]
+    if (most := float(lai.max())) > largest:
         raise ValueError(
-            f"leaf area index of {year} reaches {most:.1f} m2 m-2, more than {_MOST_LEAVES}: the files hold another "
+            f"leaf area index of {year} reaches {most:.1f} m2 m-2, more than {largest:g}: the files hold another "
             "quantity or scale than the registry says; give those of the data set that the run names."
         )

@@ -15,15 +15,17 @@ import numpy as np
 import onnxruntime
 import xarray as xr
 
+from ai4land.allocate import expected_map
 from ai4land.export.checksums import SUMS, check_sums
 from ai4land.export.forcing import class_fractions, cut_states, open_year
-from ai4land.export.green_step import COVER, LEAVES, GreenStep, check_leaf_area, next_cover, with_green
+from ai4land.export.green_step import COVER, LEAVES, GreenStep, check_leaf_area, with_green
 from ai4land.export.inputs import cut_layers, field_names, leads_to, step_direction
 from ai4land.export.state import DIRECTIONS, check_map, check_state, make_state, next_state
 from ai4land.export.step import Step, wanted_cells
 from ai4land.export.window import find_window, tiles
 from ai4land.grid import grid_of
 from ai4land.legend import NO_DATA
+from ai4land.targets import read_target
 
 FORMAT_VERSION = 1
 
@@ -204,8 +206,8 @@ class Emulator:
         direction = int(made.attrs["year"] - before.attrs["year"])
         if COVER in before:
             graph = self._graph(direction, COVER)
-            p = step.make(graph, now)
-            now[COVER] = next_cover(p, before[COVER].to_numpy(), np.array(graph["classes"]))
+            p, prior = step.make(graph, now), before[COVER].to_numpy()
+            now[COVER] = expected_map(read_target(COVER), p, prior, step.window.corner)
         if LEAVES in before:
             now[LEAVES] = step.make(self._graph(direction, LEAVES), {n: v for n, v in now.items() if n == COVER})
         return made.assign({name: (before[name].dims, values, before[name].attrs) for name, values in now.items()})

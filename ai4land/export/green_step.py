@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ai4land.allocate import expected_change
 from ai4land.export.window import Tile, Window, tiles
 from ai4land.grid import Grid, grid_of
 from ai4land.legend import NO_DATA, check_codes, class_codes, read_legend
+from ai4land.targets import read_target
 
 COVER, LEAVES, MONTHS = "land_cover", "leaf_area_index", 12
-_MOST_LEAF_AREA = 10.0  # m2 m-2: beyond it values are in other units, such as 1/30
-_WATER = 210  # of land cover
 
 
 def check_leaf_area(values: np.ndarray, name: str) -> None:
     """Refuse leaf area (float) that is not in m2 m-2."""
-    if (most := np.nanmax(values, initial=0)) > _MOST_LEAF_AREA:
-        raise ValueError(f"{name} reaches {most:.4g}; give m2 m-2, at most {_MOST_LEAF_AREA:g}, not 1/30 of it.")
+    largest = read_target(LEAVES).bounds[1]  # beyond it values are in other units, such as 1/30
+    if (most := np.nanmax(values, initial=0)) > largest:
+        raise ValueError(f"{name} reaches {most:.4g}; give m2 m-2, at most {largest:g}, not 1/30 of it.")
 
 
 def with_green(state: xr.Dataset, cover: xr.DataArray | None, leaves: xr.DataArray | None) -> xr.Dataset:
@@ -180,28 +179,3 @@ class GreenStep:
             made["climate_start"] = np.array(place, np.float32)
             made["climate_step"] = np.array([[fine.dlat / air.dlat, fine.dlon / air.dlon]], np.float32)
         return {name: made[name] for name in wanted if name in made}
-
-
-def next_cover(p: np.ndarray, prior: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Land cover with as much change as the probabilities expect; water stays.
-
-    Where change is rare no cell's most probable class is another one: that map would be the prior for ever. See
-    `ai4land.models.green_chain.as_expected`.
-
-    Parameters
-    ----------
-    p : numpy.ndarray, shape (class, y, x), float32
-        Probabilities; 0 without data.
-    prior : numpy.ndarray, shape (y, x), uint8
-    codes : numpy.ndarray, shape (class,)
-        Ascending.
-
-    Returns
-    -------
-    numpy.ndarray, shape (y, x), uint8
-        0 is no data.
-    """
-    likely = np.where(p.any(0), codes[p.argmax(0)], 0).astype(np.uint8)
-    free = np.isin(prior, codes[codes != _WATER]) & (likely != 0)
-    place = np.searchsorted(codes, np.where(np.isin(prior, codes), prior, codes[0])).astype(np.uint8)
-    return np.where(free, codes[expected_change(p, place, free)], likely).astype(np.uint8)

@@ -1,8 +1,9 @@
 """Land cover and leaf area stepped from the reference year, back to 1850 and on to 2100, each year kept on disk.
 
-A step is as long as the product's ``every``. Land cover follows the land use of the year, its prior being the map made
-by the step before; leaf area follows that land cover, and the climate and CO2 of the year. A killed rollout goes on
-after its last whole year: every prior is read from the store, never from memory, so that it ends with the same bytes.
+A step is as long as the product's ``every``. Land cover follows the land use of the year, its prior being the map of
+the step before, and changes as many cells as its probabilities expect; leaf area follows that land cover, and the
+climate and CO2 of the year. A killed rollout goes on after its last whole year: every prior is read from the store,
+never from memory, so that it ends with the same bytes.
 """
 
 import hashlib
@@ -18,11 +19,10 @@ import xarray as xr
 from tqdm import tqdm
 
 from ai4land import source_digest
+from ai4land.allocate import blocks_of_change, expected_map, probability_of
 from ai4land.checks import room_on_disk
-from ai4land.cube.layout import tiles
 from ai4land.green.rolled import (
     CHANCE_SCALE,
-    CHUNK,
     PROBABILITY_SCALE,
     create_rolled,
     error_table,
@@ -30,9 +30,9 @@ from ai4land.green.rolled import (
     pack_leaves,
     unpack_leaves,
 )
-from ai4land.legend import class_codes, read_legend
 from ai4land.models.green import GreenModel
 from ai4land.samples.vegetation import VegetationCube, Window, Yearly
+from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS, Vegetation
 
 
@@ -69,12 +69,6 @@ class _Rollout:
             leaf_area=Yearly("leaf area made", self.years, read_leaves),
         )
 
-    @property
-    def parts(self) -> list[Window]:
-        """Windows that are predicted one after the other: memory is bounded, whatever the region."""
-        rows, cols = self.cube.grid.shape
-        return tiles((slice(0, rows), slice(0, cols)), (CHUNK, CHUNK))
-
     def start(self, reference: int) -> None:
         """Keep the observed map and season of the reference year."""
         number = self.years.index(reference)
@@ -85,24 +79,27 @@ class _Rollout:
 
     def step(self, prior: int, year: int) -> None:
         """Make and keep one year."""
-        number, cube = self.years.index(year), self.known
-        shape, codes = cube.grid.shape, class_codes(read_legend("land_cover"))
+        number, cube, cover = self.years.index(year), self.known, read_target("land_cover")
+        shape = cube.grid.shape
         labels, chance = np.zeros(shape, np.uint8), np.zeros(shape, np.uint16)
-        kept = np.zeros((codes.size, *shape), np.uint8)
-        for part in self.parts:
+        kept = np.zeros((cover.codes.size, *shape), np.uint8)
+        for part in blocks_of_change(shape, cube.corner):
             p = self.cover.predict(cube, prior, year, window=part)["land_cover"]
-            top = p.max(0)
-            labels[part] = np.where(top > 0, codes[p.argmax(0)], 0)
+            corner = cube.corner[0] + part[0].start, cube.corner[1] + part[1].start
+            labels[part] = expected_map(cover, p, cube.land_cover.at(prior, part), corner)
+            own = probability_of(cover, p, labels[part])
             before = self.store["confidence"][(self.years.index(prior), *part)] / CHANCE_SCALE
             # A wrong class is taken to come right as often as a right one goes wrong.
-            carried = before * top + (1 - before) * (1 - top)
-            chance[part] = np.where(top > 0, np.rint(carried * CHANCE_SCALE), 0)
+            carried = before * own + (1 - before) * (1 - own)
+            chance[part] = np.where(labels[part] != cover.packing.missing, np.rint(carried * CHANCE_SCALE), 0)
             kept[(slice(None), *part)] = np.rint(np.where(self.bands[part], p, 0) * PROBABILITY_SCALE)
         self.store["land_cover"][number] = labels
         self.store["confidence"][number] = chance
         self.store["probability"][number] = kept
         season = np.empty((MONTHS, *shape), np.int16)
-        for part in self.parts:  # leaf area is given the land cover of the year, from the store
+        for part in blocks_of_change(
+            shape, cube.corner
+        ):  # leaf area is given the land cover of the year, from the store
             made = self.leaves.predict(cube, prior, year, window=part)["leaf_area_index"]
             season[(slice(None), *part)] = pack_leaves(made)
         self.store["leaf_area_index"][number] = season
@@ -137,7 +134,7 @@ def roll_green(
 ) -> xr.Dataset:  # fmt: skip
     """Step land cover and leaf area of a region through the product's years, keeping each on disk.
 
-    Holds one year in memory, about 65 bytes a cell, and predictors of 512 x 512 cells.
+    Holds one year in memory, about 65 bytes a cell, and predictors of 500 x 500 cells.
 
     Parameters
     ----------

@@ -5,11 +5,11 @@ from typing import Self
 
 import numpy as np
 
+from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_legend
 from ai4land.models.cover_start import CODES, show
 from ai4land.samples.predictors import Given
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import VegetationExperiment
 
 _USES = class_codes(read_legend("land_use"))
 _GROUPS = "abcde"  # main climate groups of Koeppen and Geiger; behind them: none
@@ -25,7 +25,7 @@ class CoverPersistence:
 
     name, targets, given = "persistence", ("land_cover",), Given(land_use=False, prior_cover=True)
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """See `GreenModel`: nothing is learned."""
         return self
 
@@ -67,10 +67,10 @@ class LandUseMajority:
         shape = cube.grid.lat[window[0]].size, cube.grid.lon[window[1]].size
         return number[np.zeros(shape, int) if zones is None else np.asarray(zones[window]).astype(int)]
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """See `GreenModel`."""
         count, climate = np.zeros(self.shares.size), self._climate(cube, WHOLE)
-        for year in range(experiment.train[0], experiment.train[1] + 1):
+        for year in experiment.learned("train"):
             use, cover = cube.land_use.at(year), cube.land_cover.at(year)
             where = np.isin(use, _USES) & (cover != 0)
             place = np.searchsorted(_USES, use[where]), climate[where], np.searchsorted(CODES, cover[where])

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import xgboost
 
 from ai4land import __version__
+from ai4land.experiments import Experiment
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.calibration import fit_temperature, temper
 from ai4land.models.cover_start import (
@@ -28,7 +29,6 @@ from ai4land.models.start import LEAST
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.predictors import Given, annual_fields
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import VegetationExperiment
 
 GIVEN = Given(prior_cover=True)
 
@@ -90,9 +90,9 @@ class CoverTrees:
         self.start: dict[int, np.ndarray] = {}
         self.temperature = 1.0
 
-    def _cases(self, experiment: VegetationExperiment, part: str) -> list[Pair]:
-        first, last = getattr(experiment, part)
-        every = list(pairs(experiment, part)) if self.given.prior_cover else [(y, y) for y in range(first, last + 1)]
+    def _cases(self, experiment: Experiment, part: Literal["train", "validation"]) -> list[Pair]:
+        years = experiment.learned(part)
+        every = list(pairs(experiment, part)) if self.given.prior_cover else [(y, y) for y in years]
         chosen = np.random.default_rng([self.settings["seed"], part == "train"]).permutation(len(every))
         return [every[i] for i in np.sort(chosen[: self.settings["cases"]])]
 
@@ -151,7 +151,7 @@ class CoverTrees:
             "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """See `GreenModel`.
 
         Raises
@@ -171,7 +171,8 @@ class CoverTrees:
         rows, threads = int(self.settings["rows"]), int(self.settings["threads"])
         learned, seen = quantile_matrix(self._tables(cube, train, rows, True), threads)
         stop, stopping = quantile_matrix(self._tables(cube, held, rows // 4, False), threads, learned)
-        file = f"{self.name}-{variant(self.given)}-{experiment.start}-{experiment.train[0]}-{experiment.train[1]}.ubj"
+        years = experiment.learned("train")
+        file = f"{self.name}-{variant(self.given)}-{experiment.start}-{years[0]}-{years[-1]}.ubj"
         self.booster = boost(
             self._parameters(), learned, int(self.settings.get("rounds", 1)), f"{self._parameters()} {seen}{stopping}",
             stop, checkpoint=self.checkpoints / file if self.checkpoints else None,

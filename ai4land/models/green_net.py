@@ -14,6 +14,7 @@ from torch import nn
 
 from ai4land import __version__
 from ai4land.devices import autocast, choose_device
+from ai4land.experiments import Experiment
 from ai4land.models.green import pairs
 from ai4land.models.green_inputs import (
     CLASSES,
@@ -35,7 +36,6 @@ from ai4land.models.unet import UNet
 from ai4land.samples.predictors import Given
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
 from ai4land.train import Part, Schedule, Training, ahead, fingerprint
-from ai4land.vegetation import VegetationExperiment
 
 _SAMPLES = 16  # windows that statistics are taken from
 _HELD = 4  # validation batches
@@ -105,7 +105,7 @@ class GreenNet:
             torch.manual_seed(self.settings["seed"])
             return self._make(Start(self.inputs, self.gaps))
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """See `GreenModel`.
 
         Raises

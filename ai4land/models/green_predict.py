@@ -14,9 +14,9 @@ from ai4land.models.green import Pair
 from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs, cells_of
 from ai4land.models.green_start import Start
 from ai4land.models.inputs import padded
-from ai4land.models.leaf_rows import LARGEST
 from ai4land.models.unet import keep_water
 from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.targets import read_target
 from ai4land.train import Part
 from ai4land.vegetation import MONTHS
 
@@ -103,7 +103,7 @@ def finished(
             dry = water if COVER not in out else water | (COVERS[out[COVER].argmax(0)] == WATER)
             mean, spread = own[0, : 2 * MONTHS].cpu().numpy().reshape(2, MONTHS, *data.shape)
             error = np.exp(0.5 * spread) * np.float32(tuning[head])
-            for name, values in ((LEAVES, np.clip(mean, 0, LARGEST)), (ERROR, error)):
+            for name, values in ((LEAVES, np.clip(mean, *read_target(LEAVES).bounds)), (ERROR, error)):
                 out[name] = np.where(data, np.where(dry, np.float32(0), values), np.float32(np.nan))
             continue
         logits = own / tuning[head]

@@ -11,7 +11,7 @@ from torch import nn
 from ai4land.models import green_inputs as at
 from ai4land.models.green import Pair
 from ai4land.models.green_inputs import COVER, COVERS, GROUPS, LEAVES, USE, USES, GreenInputs, Sample
-from ai4land.models.green_tables import count_changes, log_shares, mean_seasons
+from ai4land.models.green_tables import count_changes, log_frequencies, mean_seasons
 from ai4land.samples.predictors import level_1
 from ai4land.samples.vegetation import VegetationCube
 from ai4land.vegetation import MONTHS
@@ -62,7 +62,7 @@ class Start(nn.Module):
                 self.seasons.copy_(torch.as_tensor(made))
             else:
                 counts = count_changes(cube, inputs, head, pairs)
-                self.get_buffer(head).copy_(torch.as_tensor(log_shares(np.stack(list(counts.values())))))
+                self.get_buffer(head).copy_(torch.as_tensor(log_frequencies(np.stack(list(counts.values())))))
 
     @torch.no_grad()
     def measure(self, samples: list[Sample]) -> None:

@@ -1,4 +1,4 @@
-"""What the maps of training pairs say before a network has learned: shares of the classes, and mean seasons."""
+"""What the maps of training pairs say before a network has learned: frequencies of the classes, and mean seasons."""
 
 import math
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ import numpy as np
 
 from ai4land.models.green import Pair
 from ai4land.models.green_inputs import COVERS, GROUPS, USE, USES, GreenInputs, places
+from ai4land.models.transitions import all_cells, by_prior_class, drawn_towards
 from ai4land.samples.predictors import level_1
 from ai4land.samples.vegetation import VegetationCube, Window
 from ai4land.vegetation import MONTHS
 
-_LIKE = 2.0  # cells that count as if they had stayed, and as many as if their prior were hidden
 _ROWS = 512  # rows of a region that are looked at together
 
 
@@ -39,8 +39,8 @@ def count_changes(cube: VegetationCube, inputs: GreenInputs, head: str, pairs: l
     return {gap: table.reshape(shape)[..., :size] for gap, table in out.items()}
 
 
-def log_shares(counts: np.ndarray) -> np.ndarray:
-    """Log shares of the classes by years between, prior class and land use now.
+def log_frequencies(counts: np.ndarray) -> np.ndarray:
+    """Log frequencies of the classes by years between, prior class and land use now.
 
     Parameters
     ----------
@@ -50,23 +50,17 @@ def log_shares(counts: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, same shape, float32
-        The last row of prior classes is that of a hidden prior: the shares among all cells of that land use. Rows with
-        few cells are filled up with those of all gaps, which are filled up with what stays and with a hidden prior's.
+        The last prior class is a hidden one: frequencies among all cells of that land use. The last land use is that of
+        cells without. See `ai4land.models.transitions`: years towards all years, prior classes towards a hidden one,
+        land uses with a hidden prior towards all cells.
     """
     counts = counts.copy()
     counts[:, -1] = counts.sum(1)
     counts[:, :-1, -1], counts[:, -1, -1] = counts[:, :-1].sum(2), counts[:, -1].sum(1)
-
-    def filled(table: np.ndarray, like: np.ndarray, weight: float = _LIKE) -> np.ndarray:
-        return (table + weight * like) / (table.sum(-1, keepdims=True) + weight)
-
-    size = counts.shape[-1]
-    overall = filled(counts[:, -1, -1].sum(0), np.full(size, 1 / size))
-    hidden = filled(counts[:, -1].sum(0), overall)  # (land use now, class)
-    stays = np.concatenate([np.eye(size), np.zeros((1, size))])[:, None]  # (prior class, 1, class)
-    like = (stays + hidden) / (stays.sum(-1, keepdims=True) + 1)
-    every = filled(counts.sum(0), like, 2 * _LIKE)
-    return np.log(filled(counts, every)).astype(np.float32)
+    size, every = counts.shape[-1], counts.sum(0)  # (prior class, land use, class)
+    hidden = drawn_towards(every[-1], all_cells(every[-1, -1]))
+    stays = np.concatenate([np.eye(size), np.zeros((1, size))])
+    return np.log(drawn_towards(counts, by_prior_class(every, stays, hidden))).astype(np.float32)
 
 
 def mean_seasons(cube: VegetationCube, years: list[int]) -> np.ndarray:

@@ -5,10 +5,11 @@ from typing import Self
 
 import numpy as np
 
+from ai4land.experiments import Experiment
 from ai4land.models.leaf_rows import blocks_of, land_and_water
 from ai4land.samples.predictors import Given
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.vegetation import MONTHS
 
 _MAPS = Given(land_use=True, land_cover=True)
 
@@ -20,7 +21,7 @@ class LeafPersistence:
     targets: tuple[str, ...] = ("leaf_area_index",)
     given = Given(land_use=True, land_cover=True, prior_leaves=True)
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """Nothing to learn."""
         return self
 
@@ -58,14 +59,13 @@ class Climatology:
     def __init__(self) -> None:
         self.season = np.empty((MONTHS, 0, 0), np.float32)
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """Means of the training years; each year's water is left out of them."""
         self.season = np.full((MONTHS, *cube.grid.shape), np.nan, np.float32)
-        first, last = experiment.train
         for block in blocks_of(cube.grid):
             shape = self.season[(slice(None), *block)].shape
             total, number = np.zeros(shape), np.zeros(shape)
-            for year in range(first, last + 1):
+            for year in experiment.learned("train"):
                 leaves = cube.leaf_area.at(year, block)
                 known = np.isfinite(leaves) & land_and_water(cube, _MAPS, year, block)[0]
                 total, number = total + np.where(known, leaves, 0), number + known

@@ -11,7 +11,6 @@ from ai4land.samples.predictors import Given, annual_fields, level_1, monthly_fi
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
 from ai4land.vegetation import MONTHS
 
-LARGEST = 7.0  # m2 m-2, the largest leaf area index of the products
 BLOCK = 125  # fine cells: side of the blocks that are predicted one after the other; they bound the memory
 DRAWN = 50  # fine cells: side of the blocks that rows are drawn from
 PER_BLOCK = 600  # rows that are drawn from one

@@ -11,10 +11,10 @@ import pandas as pd
 import xgboost
 
 from ai4land import __version__
+from ai4land.experiments import Experiment
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.green import Pair, pairs
 from ai4land.models.leaf_rows import (
-    LARGEST,
     Draw,
     blocks_of,
     changed_cells,
@@ -27,7 +27,8 @@ from ai4land.models.leaf_rows import (
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.predictors import Given, level_1
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.targets import read_target
+from ai4land.vegetation import MONTHS
 
 GIVEN = Given(land_use=True, land_cover=True, prior_leaves=True)
 _CODES = 256
@@ -149,7 +150,7 @@ class LeafTrees:
             "seed": self.settings["seed"], "nthread": self.settings["threads"], "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
         """Learn from the training years; validation years stop the boosting and give ``error``.
 
         Raises
@@ -168,7 +169,7 @@ class LeafTrees:
         file = self.checkpoints / f"{self.name}-{self.targets[0]}.ubj" if self.checkpoints else None
         about = f"{self._parameters()} {about} {stopping}"
         self.booster = boost(self._parameters(), train, int(self.settings["rounds"]), about, held, checkpoint=file)
-        off = np.clip(self.booster.predict(held), 0, LARGEST) - held.get_label()
+        off = np.clip(self.booster.predict(held), *read_target("leaf_area_index").bounds) - held.get_label()
         squares = pd.concat(seen).assign(square=off.astype(float) ** 2).query("not hidden")
         mean = squares.groupby(["month", "cover"])["square"].agg(["mean", "size"])
         self.error = pd.DataFrame({"rmse": np.sqrt(mean["mean"]), "cells": mean["size"]}).reset_index()
@@ -199,7 +200,7 @@ class LeafTrees:
                 shown = None if hidden is None else hidden[inside]
                 x, start = self._rows(cube, (prior_year, year), block, shown, month, np.tile(cell, MONTHS))
                 values = self.booster.inplace_predict(x, base_margin=start)
-                made[:, land] = np.clip(values, 0, LARGEST).reshape(MONTHS, -1)
+                made[:, land] = np.clip(values, *read_target("leaf_area_index").bounds).reshape(MONTHS, -1)
         return {self.targets[0]: out}
 
     def save(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, change_weights, fit_encoding, padded, turn
-from ai4land.models.start import LAYERS, start_layers, transition_shares
+from ai4land.models.start import LAYERS, start_layers, transition_frequencies
 from ai4land.models.stored import read_about, read_encoding, read_transitions, read_weights, write_network
 from ai4land.models.unet import FromPrior, UNet, keep_water
 from ai4land.samples import Batch, Case, RegionCube, Split, case_batch, data_digest, transition_counts
@@ -103,7 +103,7 @@ class Neural:
         self.encoding = fit_encoding(cube, split, self.settings["method"])
         file = self.checkpoints / f"{split.title}.pt" if self.checkpoints else None
         counts = transition_counts(cube, split.train)
-        self.transitions = transition_shares(counts, self.classes) if self.encoding.start else {}
+        self.transitions = transition_frequencies(counts, self.classes) if self.encoding.start else {}
         network = self._build(self.encoding, counts)
         training = Training(network, self.schedule, self._about(cube, split), file, self.fabric)
         train, held = (

@@ -15,7 +15,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import Whole, one_hot
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.calibration import fit_temperature, temper
-from ai4land.models.start import LEAST, start_shares, transition_shares
+from ai4land.models.start import LEAST, start_shares, transition_frequencies
 from ai4land.samples import (
     Batch,
     Case,
@@ -115,7 +115,7 @@ class Trees(Whole):
         if self.settings["masked"]:
             seen = [np.unique(cube.map(c.year)[slice(None) if c.where is None else c.where]) for c in split.train]
             self.classes = [int(c) for c in np.unique(np.concatenate(seen)) if c != NO_DATA]
-        self.transitions = transition_shares(count, self.classes)
+        self.transitions = transition_frequencies(count, self.classes)
 
     def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
         """Where boosting starts, log probabilities (cells, class)."""

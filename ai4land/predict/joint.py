@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ai4land.allocate import expected_map, most_probable_class, probability_of
 from ai4land.evaluate import count_calibration, count_maps, counts_with_keys, score_counts
 from ai4land.evaluate.consistency import class_misfit, spread_table
 from ai4land.evaluate.leaf_area import count_leaves, pick, score_leaves
+from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_legend
 from ai4land.models.green import GreenModel, Pair
-from ai4land.models.green_chain import as_expected, most_likely, predict_chain
-from ai4land.models.green_inputs import CLASSES, COVER, GROUPS, LEAVES, USE, places
+from ai4land.models.green_chain import predict_chain
+from ai4land.models.green_inputs import COVER, GROUPS, LEAVES, USE, places
 from ai4land.models.green_predict import ERROR
 from ai4land.models.green_tables import mean_seasons
 from ai4land.models.leaf_baselines import CellMean, Climatology, GlobalMean, LeafPersistence
@@ -22,7 +24,7 @@ from ai4land.models.leaf_rows import land_and_water
 from ai4land.predict.cover import Labels, count_cover
 from ai4land.samples.predictors import Given, level_1
 from ai4land.samples.vegetation import WHOLE, VegetationCube
-from ai4land.vegetation import VegetationExperiment
+from ai4land.targets import read_target
 
 Title = tuple[str, str]  # model and member
 PERSISTENCE, TRUTH = ("persistence", "all"), ("observed", "all")
@@ -57,7 +59,7 @@ class Together:
 
 
 def fit_timed(
-    models: Mapping[str, GreenModel], cube: VegetationCube, experiment: VegetationExperiment, folder: Path
+    models: Mapping[str, GreenModel], cube: VegetationCube, experiment: Experiment, folder: Path
 ) -> pd.DataFrame:  # fmt: skip
     """Fit models one after the other, and save them as ``<folder>/<name>-<region>``.
 
@@ -89,29 +91,28 @@ def _predicted(
     return made
 
 
-def class_maps(target: str, made: Made, prior: np.ndarray) -> dict[Title, Labels]:
+def class_maps(target: str, made: Made, prior: np.ndarray, corner: tuple[int, int]) -> dict[Title, Labels]:
     """Maps of one target and the probabilities of their labels, by model and member.
 
     With as much change as the probabilities expect; and the most probable class (member ``most_probable``, or that
     added to another), which where change is rare is nearly always the prior one. Persistence is the prior.
     """
-    codes, maps = np.array(CLASSES[target]), {PERSISTENCE: (prior, np.ones(prior.shape, np.float32))}
+    one, maps = read_target(target), {PERSISTENCE: (prior, np.ones(prior.shape, np.float32))}
     for (model, member), found in made.items():
         if target in found:
-            shares, expected = found[target], as_expected(target, found[target], prior)
-            place = np.minimum(places(expected, codes), codes.size - 1)
-            maps[model, member] = expected, np.take_along_axis(shares, place[None], 0)[0]
+            p = found[target]
             likely = "most_probable" if member == "all" else f"{member}+most_probable"
-            maps[model, likely] = most_likely(target, shares), shares.max(0)
+            for name, labels in ((member, expected_map(one, p, prior, corner)), (likely, most_probable_class(one, p))):
+                maps[model, name] = labels, probability_of(one, p, labels)
     return maps
 
 
 def count_use(
-    cube: VegetationCube, name: str, experiment: VegetationExperiment, year: int, made: Mapping[Title, Labels]
+    cube: VegetationCube, name: str, experiment: Experiment, year: int, made: Mapping[Title, Labels]
 ) -> pd.DataFrame:  # fmt: skip
     """Counts of maps of land use, all models on the same cells; as `ai4land.predict.cover.count_cover`."""
     prior, observed = cube.land_use.at(experiment.start), cube.land_use.at(year)
-    missing = np.setdiff1d(np.arange(256), CLASSES[USE])
+    missing = np.setdiff1d(np.arange(256), read_target(USE).codes)
     where = ~np.any([np.isin(labels, missing) for labels, _ in made.values()], axis=0)
     land = class_codes(read_legend(USE), land_only=True)
     judged, tables = where & np.isin(prior, land) & np.isin(observed, land), []
@@ -124,7 +125,7 @@ def count_use(
     return pd.concat(tables, ignore_index=True)
 
 
-def _references(cube: VegetationCube, experiment: VegetationExperiment) -> list[GreenModel]:
+def _references(cube: VegetationCube, experiment: Experiment) -> list[GreenModel]:
     """What leaf area is judged beside: those of `count_leaves`."""
     climatology, means = Climatology().fit(cube, experiment), (GlobalMean(), CellMean())
     for model in means:
@@ -149,7 +150,7 @@ def _count_leaves(
 
 
 def judge_together(
-    chain: Sequence[GreenModel], joint: GreenModel, cube: VegetationCube, name: str, experiment: VegetationExperiment
+    chain: Sequence[GreenModel], joint: GreenModel, cube: VegetationCube, name: str, experiment: Experiment
 ) -> Together:
     """Predict the test years of an experiment both ways, and count.
 
@@ -163,7 +164,7 @@ def judge_together(
     cube : VegetationCube
     name : str
         Of the experiment, in the counts.
-    experiment : VegetationExperiment
+    experiment : Experiment
 
     Returns
     -------
@@ -172,11 +173,12 @@ def judge_together(
     """
     baselines, seconds = _references(cube, experiment), dict[Title, float]()
     classes, counted, consistency, spread = list[pd.DataFrame](), list[pd.DataFrame](), [], list[pd.DataFrame]()
-    usual = mean_seasons(cube, list(range(experiment.train[0], experiment.train[1] + 1)))
+    usual = mean_seasons(cube, list(experiment.learned("train")))
     for year in experiment.targets:
         pair, lead = (experiment.start, year), str(abs(year - experiment.start))
         made = _predicted(chain, joint, cube, pair, seconds)
-        use, cover = (class_maps(t, made, y.at(pair[0])) for t, y in ((USE, cube.land_use), (COVER, cube.land_cover)))
+        use = class_maps(USE, made, cube.land_use.at(pair[0]), cube.corner)
+        cover = class_maps(COVER, made, cube.land_cover.at(pair[0]), cube.corner)
         classes += [count_use(cube, name, experiment, year, use), count_cover(cube, name, experiment, year, cover)]
         references = {model.name: model.predict(cube, *pair)[LEAVES] for model in baselines}
         leaves = {title: found[LEAVES] for title, found in made.items()} | {PERSISTENCE: references["persistence"]}

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ai4land.evaluate.leaf_area import REFERENCES, count_leaves
 from ai4land.evaluate.leaf_maps import anomaly_skill, neighbour_difference
+from ai4land.experiments import Experiment
 from ai4land.grid import CHUNK_CELLS, Grid
 from ai4land.models.green import GreenModel
 from ai4land.models.leaf_baselines import CellMean, Climatology, GlobalMean, LeafPersistence
@@ -22,7 +23,7 @@ from ai4land.models.leaf_rows import BLOCK, blocks_of, land_and_water
 from ai4land.models.leaf_trees import GIVEN
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.vegetation import WHOLE, VegetationCube, Window, Yearly
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.vegetation import MONTHS
 
 Title = tuple[str, str]  # model and member
 _PACKED = {"dtype": "uint16", "scale_factor": 0.01, "_FillValue": 65535}
@@ -39,7 +40,7 @@ class JudgedLeaves:
     skill: dict[str, dict[Title, np.ndarray]] = field(default_factory=dict)  # by experiment
 
 
-def _references(cube: VegetationCube, experiment: VegetationExperiment) -> dict[Title, GreenModel]:
+def _references(cube: VegetationCube, experiment: Experiment) -> dict[Title, GreenModel]:
     climatology, out = Climatology().fit(cube, experiment), {}
     for model in (GlobalMean(), CellMean()):
         model.season = climatology.season
@@ -70,7 +71,7 @@ def _strips(grid: Grid) -> list[Window]:
 
 
 def _judge_strip(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, name: str, experiment: VegetationExperiment,
+    models: Mapping[Title, GreenModel], cube: VegetationCube, name: str, experiment: Experiment,
     window: Window, costs: dict[Title, float],
 ) -> tuple[pd.DataFrame, dict[int, dict[Title, np.ndarray]]]:  # fmt: skip
     """Counts and seasons of a strip, all models on the same cells; ``costs`` gets the seconds of prediction."""
@@ -93,7 +94,7 @@ def _judge_strip(
 
 
 def judge_leaves(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, VegetationExperiment],
+    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, Experiment],
     folders: Mapping[Title, Path], store: Path,
 ) -> JudgedLeaves:  # fmt: skip
     """Fit every model on each experiment, predict its test years from the season it starts from, and count.
@@ -106,7 +107,7 @@ def judge_leaves(
     models : mapping of (str, str) to GreenModel
         By name and member; they are fitted anew for each experiment.
     cube : VegetationCube
-    experiments : mapping of str to VegetationExperiment
+    experiments : mapping of str to Experiment
     folders : mapping of (str, str) to pathlib.Path
         Where to save what was learned for the first experiment, by name and member.
     store : pathlib.Path

@@ -141,13 +141,11 @@ def spatial_folds(cube: RegionCube, experiment: Experiment, seed: int) -> np.nda
 
 
 def _year_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | None, seed: int) -> Split:
-    assert experiment.train and experiment.validation
     where = ~held_out(cube, experiment, seed) if experiment.held_blocks else None
     here = None if fold is None else spatial_folds(cube, experiment, seed) == fold
     if here is not None:
         where = ~here if where is None else where & ~here
-    train = range(experiment.train[0], experiment.train[1] + 1)
-    held = range(experiment.validation[0], experiment.validation[1] + 1)
+    train, held = experiment.learned("train"), experiment.learned("validation")
     both = range(min(train[0], held[0]), max(train[-1], held[-1]) + 1)
     longest = max(abs(year - experiment.start) for year in experiment.targets)
     forward = experiment.targets[0] > experiment.start
