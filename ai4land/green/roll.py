@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from ai4land import source_digest
 from ai4land.checks import room_on_disk
-from ai4land.cube.layout import tiles
 from ai4land.green.rolled import (
     CHANCE_SCALE,
     CHUNK,
@@ -32,8 +31,9 @@ from ai4land.green.rolled import (
 )
 from ai4land.legend import class_codes, read_legend
 from ai4land.models.green import GreenModel
-from ai4land.samples.vegetation import VegetationCube, Window, Yearly
+from ai4land.samples.vegetation import VegetationCube, Yearly
 from ai4land.vegetation import MONTHS, Vegetation
+from ai4land.windows import Window
 
 
 def steps_of(vegetation: Vegetation) -> list[tuple[int, int]]:
@@ -72,8 +72,7 @@ class _Rollout:
     @property
     def parts(self) -> list[Window]:
         """Windows that are predicted one after the other: memory is bounded, whatever the region."""
-        rows, cols = self.cube.grid.shape
-        return tiles((slice(0, rows), slice(0, cols)), (CHUNK, CHUNK))
+        return Window.whole(self.cube.grid.shape).tiles((CHUNK, CHUNK))
 
     def start(self, reference: int) -> None:
         """Keep the observed map and season of the reference year."""

@@ -16,6 +16,7 @@ from ai4land.models.green import GreenModel
 from ai4land.predict.counts import LASTING_YEARS
 from ai4land.samples.vegetation import VegetationCube
 from ai4land.vegetation import VegetationExperiment
+from ai4land.windows import Window
 
 LEGENDS = ("land_cover", "land_cover_22", "land_use")  # 37, 22 and 8 classes
 _CELLS_AT_ONCE = 1_000_000
@@ -46,9 +47,8 @@ def predict_cover(model: GreenModel, cube: VegetationCube, prior_year: int, year
     rows, cols = cube.grid.shape
     labels, confidence = np.zeros((rows, cols), np.uint8), np.zeros((rows, cols), np.float32)
     step = max(_CELLS_AT_ONCE // cols, 1)
-    for top in range(0, rows, step):
-        part = slice(top, min(top + step, rows))
-        p = model.predict(cube, prior_year, year, window=(part, slice(None)))["land_cover"]
+    for part in Window.whole((rows, cols)).tiles((step, cols)):
+        p = model.predict(cube, prior_year, year, window=part)["land_cover"]
         confidence[part] = p.max(0)
         labels[part] = np.where(confidence[part] > 0, CODES[p.argmax(0)], 0)
     return labels, confidence
