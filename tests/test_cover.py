@@ -103,7 +103,7 @@ def test_start_shares_by_hand():
     shares = start_shares(count_groups(shown, cover), [10, 60])
     row, columns = int(shown.group[0][0, 0]), shown.group[1][0, [0, 11]]
     whole = np.array([3.5, 9.5]) / 13  # all twelve cells and half a cell each
-    of_prior = (np.array([3, 9]) + ([0, 1] + whole) / 2) / 13  # one more stayed 60
+    of_prior = (np.array([3, 9]) + (np.array([0, 1]) + whole) / 2) / 13  # one more stayed 60
     np.testing.assert_allclose(shares[row, columns[0]], (np.array([1, 9]) + of_prior) / 11, rtol=1e-6)
     of_use = (np.array([2, 0]) + whole) / 3
     np.testing.assert_allclose(shares[row, columns[1]], (np.array([2, 0]) + of_use) / 3, rtol=1e-6)

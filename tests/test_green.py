@@ -15,14 +15,13 @@ from tiny_run import tiny_land_use
 from vegetation_cases import COVER, small_cube
 
 from ai4land import cube, green, product
-from ai4land.cube import layout as layout_room
 from ai4land.green import fill, pieces
 from ai4land.green.rolled import CHANCE_SCALE, error_table
 from ai4land.grid import GLOBAL, Grid
 from ai4land.legend import class_codes, read_legend
 from ai4land.samples.predictors import Given, annual_fields, cover_groups
 from ai4land.samples.vegetation import WHOLE, held_in_memory
-from ai4land.stitch import tile_bands
+from ai4land.stitch import plan_tiles, tile_bands
 from ai4land.vegetation import Vegetation
 
 CODES = class_codes(read_legend("land_cover"))
@@ -135,8 +134,8 @@ def roll(data, path, cover=None, leaves=None, bands=None, weights=()):
 
 def roll_regions(setting, results, models):
     """Rollouts of both regions, each with its own models."""
-    run, _, layout, data = setting
-    tiles = green.vegetation_tiles(green.vegetation_layout(run, layout), HALO)
+    _, _, layout, data = setting
+    tiles = plan_tiles(layout.regions, layout.grid, HALO)
     for (region, tile), (cover, leaves) in zip(tiles.items(), models, strict=True):
         roll(cut(data, tile), green.rolled_path(results, region), cover, leaves, tile_bands(tile))
     return tiles
@@ -285,19 +284,12 @@ def test_land_use_of_a_year_is_cut_from_the_store_that_has_it(setting, tmp_path,
                  "land_use.zarr", "land_use-ssp126.zarr"):  # fmt: skip
         (tmp_path / name).mkdir(parents=True)
     found = green.find_pieces(tmp_path, run, "tiny_east")
-    use = green.product_land_use(found, cut(data, green.vegetation_tiles(layout, HALO)["tiny_east"]))
+    use = green.product_land_use(found, cut(data, plan_tiles(layout.regions, layout.grid, HALO)["tiny_east"]))
     np.testing.assert_array_equal(use.at(2080), maps[3][:, 50:])
     np.testing.assert_array_equal(use.at(1930, (slice(5, 9), slice(20, None))), maps[1][5:9, 70:])
     stores["land_use"] = field[{"time": slice(1, 3)}]
     with pytest.raises(ValueError, match="lacks land use of 1855 .let a product"):
         green.find_pieces(tmp_path, run, "tiny_east")
-
-
-def test_regions_that_would_share_a_chunk_of_the_product_are_refused(setting, monkeypatch):
-    run, _, layout, _ = setting
-    monkeypatch.setattr(layout_room, "CHUNK_CELLS", 75)
-    with pytest.raises(ValueError, match=r"tiny_east does not begin at a chunk of \(75, 75\)"):
-        green.vegetation_layout(run, layout)
 
 
 # ---- stores
@@ -347,7 +339,7 @@ def test_where_regions_disagree_classes_change_at_the_edge_and_leaf_area_goes_al
     leaves = both(paths, "leaf_area_index")["leaf_area_index"].sel(time="1930-01")[0].to_numpy()
     january = 0.1 * np.rint(data.leaf_area.at(2005)[0] * 100) / 100
     np.testing.assert_allclose(leaves, january + 0.60 + east * 1.01, atol=0.0101)
-    across, elsewhere = green.seam_contrast(leaves, green.vegetation_tiles(layout, HALO))
+    across, elsewhere = green.seam_contrast(leaves, plan_tiles(layout.regions, layout.grid, HALO))
     assert across < elsewhere + 1.01 * 0.04, "a cosine over 50 cells has no step above 1 / 25"
 
 
@@ -461,8 +453,8 @@ def test_areas_and_mean_seasons_by_hand():
 
 
 def test_unlike_neighbours_are_counted_across_the_edge_and_elsewhere(setting):
-    run, _, layout, _ = setting
-    tiles = green.vegetation_tiles(green.vegetation_layout(run, layout), HALO)
+    layout = setting[2]
+    tiles = plan_tiles(layout.regions, layout.grid, HALO)
     field = np.full(layout.grid.shape, 60, np.float32)
     field[:, 100:], field[:25, 99] = 10, np.nan
     assert green.seam_contrast(field, tiles, unlike=True) == (1, 0)

@@ -21,6 +21,7 @@ from ai4land.product import Years, create_product, open_product, product_stores
 from ai4land.product.licence import citations, licence_of
 from ai4land.product.store import PACKED, partial_path, product_bytes
 from ai4land.runs import Run
+from ai4land.windows import Window
 
 INPUTS = [
     {"role": "land_use", "dataset": "hilda_plus_v2", "file": "a.tif", "bytes": 1, "sha256": "0a",
@@ -49,7 +50,7 @@ def make_product(
     path: Path, run: Run, years: Years, cells: tuple[int, int] = (600, 550), fill: bool = True, inputs: list = INPUTS
 ) -> Path:
     """Whole store of one region: every class in a regular pattern, fractions that add up to one."""
-    layout = Layout(Grid(46.0, 10.0, 0.01, 0.01, *cells), {"tiny_west": (slice(0, cells[0]), slice(0, cells[1]))})
+    layout = Layout(Grid(46.0, 10.0, 0.01, 0.01, *cells), {"tiny_west": Window.whole(cells)})
     partial = create_product(path, run, layout, years, inputs)
     root = zarr.open_group(partial, mode="r+")
     if fill:
@@ -219,7 +220,7 @@ def test_a_store_of_a_newer_format_and_one_that_is_not_there_are_refused(run, tm
 
 
 def test_a_product_that_does_not_fit_the_disk_is_refused_before_it_is_begun(run, tmp_path, monkeypatch):
-    layout = Layout(Grid(46.0, 10.0, 0.01, 0.01, 100, 50), {"a": (slice(0, 50), slice(0, 50))})
+    layout = Layout(Grid(46.0, 10.0, 0.01, 0.01, 100, 50), {"a": Window.whole((50, 50))})
     # A cell has two bytes; a block of 25 x 25 has four fields of 8 classes and one of 8 x 8, of four bytes each.
     raw = 4 * 2500 * (2 + (4 * 8 + 64) * 4 / 625)
     assert product_bytes(layout, YEARS) == int(PACKED * raw)

@@ -13,7 +13,8 @@ import yaml
 from conftest import ROOT
 
 ROOMS = [
-    "legend", "grid", "targets", "checks", "experiments", "vegetation", "runs", "execute", "regrid", "sources", "twin",
+    "legend", "grid", "windows", "targets", "checks", "experiments", "vegetation", "runs", "execute", "regrid",
+    "sources", "twin",
     "cube", "evaluate", "refine", "samples", "allocate", "devices", "train", "models", "predict", "fit", "rollout",
     "stitch", "product", "green", "plan", "export", "plot",
 ]  # fmt: skip

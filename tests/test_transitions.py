@@ -35,7 +35,7 @@ def of_networks(counts: np.ndarray) -> np.ndarray:
 def test_all_models_smooth_transitions_alike(counts):
     # 0.5 cells of each class among all; half a cell more that stayed, half a cell of all; a cell of all years.
     every = (counts + 0.5) / (counts.sum() + 1)
-    prior = (counts + ([0, 1] + every) / 2) / (counts.sum() + 1)
+    prior = (counts + (np.array([0, 1]) + every) / 2) / (counts.sum() + 1)
     np.testing.assert_allclose(of_land_use(counts), (counts + prior) / (counts.sum() + 1), rtol=1e-6)
     # Land cover has a group more between them, and one cell is drawn from: never further than a cell apart.
     for other in (of_land_cover(counts), of_networks(counts)):

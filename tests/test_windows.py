@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from conftest import make_cube
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import ndimage
 
 from ai4land.models import CoarseMajority, KernelDensity, Neural, Persistence, Trees
@@ -17,7 +14,6 @@ from ai4land.models.base import Whole
 from ai4land.models.cnn import CNN
 from ai4land.models.unet import UNet
 from ai4land.predict import predict_windows
-from ai4land.predict.windows import core_edges
 from ai4land.runs import Experiment
 from ai4land.samples import RegionCube, feature_table, make_batch, make_split
 from ai4land.train import Schedule
@@ -91,15 +87,6 @@ def test_trees_see_exactly_as_far_as_they_say(wide_cube):
 def test_baselines_say_whether_the_whole_region_has_a_say():
     assert CoarseMajority.reach == Persistence.reach == 0
     assert KernelDensity.reach is None  # classes come in the order of their areas in the region
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 5000), st.integers(1, 3000), st.sampled_from([64, 512]))
-def test_cores_cover_a_region_and_meet_on_the_lattice_of_the_run(first, length, core):
-    edges = core_edges(first, length, core)
-    assert edges[0] == 0 and edges[-1] == length
-    assert all((first + edge) % 16 == 0 for edge in edges[1:-1])
-    assert all(0 < b - a <= core + 16 for a, b in pairwise(edges))
 
 
 class Groups(Whole):

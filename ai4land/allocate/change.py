@@ -4,6 +4,7 @@ import numpy as np
 
 from ai4land.grid import CHUNK_CELLS
 from ai4land.targets import Target
+from ai4land.windows import Window
 
 
 def expected_change(probability: np.ndarray, prior: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -41,7 +42,7 @@ def expected_change(probability: np.ndarray, prior: np.ndarray, free: np.ndarray
     return out.reshape(prior.shape)
 
 
-def blocks_of_change(shape: tuple[int, int], corner: tuple[int, int]) -> list[tuple[slice, slice]]:
+def blocks_of_change(shape: tuple[int, int], corner: tuple[int, int]) -> list[Window]:
     """Blocks in which change is counted: those of 500 x 500 cells of the run's grid, cut at the window's edges.
 
     Parameters
@@ -53,15 +54,12 @@ def blocks_of_change(shape: tuple[int, int], corner: tuple[int, int]) -> list[tu
 
     Returns
     -------
-    list of tuple of slice
-        Rows and columns in the window. Cells of one block fall into one block in every window that holds it whole.
+    list of Window
+        Counted from the window's first cell. Cells of one block are together in every window that holds it whole.
     """
-    rows, cols = (
-        [slice(max(at - first, 0), min(at + CHUNK_CELLS - first, size))
-         for at in range(first // CHUNK_CELLS * CHUNK_CELLS, first + size, CHUNK_CELLS)]
-        for first, size in zip(corner, shape, strict=True)
-    )  # fmt: skip
-    return [(row, col) for row in rows for col in cols]
+    whole = Window.at(corner, shape)
+    blocks = whole.coarse(CHUNK_CELLS).fine(CHUNK_CELLS).tiles((CHUNK_CELLS, CHUNK_CELLS))
+    return [part.relative_to(whole) for block in blocks if (part := block.intersection(whole))]
 
 
 def most_probable_class(target: Target, probability: np.ndarray) -> np.ndarray:

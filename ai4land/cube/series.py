@@ -14,6 +14,7 @@ from ai4land.cube.templates import FLOATS, in_blocks
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.regrid import cut_around
 from ai4land.sources.canonical import with_bounds
+from ai4land.windows import Window
 
 _YEARS = 10  # of LUH2 in work at a time: bounds memory, whatever the window
 _MONTHS = 12
@@ -40,7 +41,7 @@ def write_luh2(path: Path, layout: Layout, group: str, states: xr.Dataset) -> No
     """
     grid = layout.grid.blocks(COARSE_CELLS)
     _allocate_luh2(path, layout, grid, group, states)
-    whole = slice(0, grid.rows), slice(0, grid.cols)
+    whole = Window.whole(grid.shape)
     for start in range(0, states.sizes["time"], _YEARS):
         years = regrid_luh2_states(states.isel(time=slice(start, start + _YEARS)), grid)
         write_region(path, group, years, whole)

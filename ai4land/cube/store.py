@@ -20,6 +20,7 @@ from ai4land import __version__
 from ai4land.cube.layout import Layout
 from ai4land.cube.templates import cube_groups
 from ai4land.runs import Run
+from ai4land.windows import Window
 
 FORMAT_VERSION = 1
 DONE = "shards-done"  # folder beside the store, while a region is written
@@ -86,7 +87,7 @@ def source_and_kind(path: Path) -> dict[str, object]:
     return {name: about[name] for name in ("source", "synthetic") if name in about}
 
 
-def _sweep(array: Path, window: tuple[slice, slice]) -> None:
+def _sweep(array: Path, window: Window) -> None:
     """Delete what a killed writer left half-written among the window's own chunks; zarr renames whole ones."""
     opened = zarr.open_array(array, mode="r")
     size = (opened.shards or opened.chunks)[-2:]
@@ -96,7 +97,7 @@ def _sweep(array: Path, window: tuple[slice, slice]) -> None:
             left.unlink()
 
 
-def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice, slice]) -> None:
+def write_region(path: Path, group: str, fields: xr.Dataset, window: Window) -> None:
     """Write one region's fields into its own cells of a group; coordinates are there already.
 
     Parameters
@@ -104,8 +105,8 @@ def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice
     path : pathlib.Path
     group : {'fine', 'coarse'}
     fields : xarray.Dataset, (..., lat, lon)
-    window : tuple of slice
-        Rows and columns of the region in that group.
+    window : Window
+        Of the region in that group.
     """
     region = {"lat": window[0], "lon": window[1]}
     if "time" in fields.dims:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ai4land.export.window import Tile, Window, tiles
+from ai4land.export.window import Domain, Tile, tiles
 from ai4land.grid import Grid, grid_of
 from ai4land.legend import NO_DATA, check_codes, class_codes, read_legend
 from ai4land.targets import read_target
@@ -113,7 +113,7 @@ class GreenStep:
         From the name of a graph and its named inputs to its named outputs.
     before, after : xarray.Dataset
         States of the year before, and of the year with its land use.
-    window : Window
+    domain : Domain
     climate : xarray.Dataset
         See `cut_climate`, and ``co2`` (1e-6), a number or monthly.
     core : int
@@ -123,19 +123,18 @@ class GreenStep:
     run: Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]]
     before: xr.Dataset
     after: xr.Dataset
-    window: Window
+    domain: Domain
     climate: xr.Dataset
     core: int
 
     def make(self, graph: dict[str, Any], now: dict[str, np.ndarray]) -> np.ndarray:
-        """First output of a graph on the whole window, (channel, y, x) float32."""
+        """First output of a graph on the whole domain, (channel, y, x) float32."""
         shared, out = self._shared(graph), np.empty((0,), np.float32)
-        reach = graph["reach"] + self.window.cells // 2  # coarse fields are interpolated
-        for tile in tiles(self.window, self.core, reach, graph["multiple"]):
-            inside = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(tile.core, tile.around, strict=True)]
+        field = graph["reach"] + self.domain.cells // 2  # coarse fields are interpolated
+        for tile in tiles(self.domain, self.core, field, graph["multiple"]):
             made = self.run(graph["name"], self._inputs(graph, tile, shared, now))[graph["outputs"][0]["name"]][0]
-            out = out if out.size else np.empty((len(made), *self.window.grid.shape), np.float32)
-            out[:, *tile.core] = made[:, *inside]
+            out = out if out.size else np.empty((len(made), *self.domain.grid.shape), np.float32)
+            out[:, *tile.part.output] = made[:, *tile.part.inside]
         return out
 
     def _shared(self, graph: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +142,7 @@ class GreenStep:
         wanted, year = {one["name"]: one for one in graph["inputs"]}, self.after.attrs["year"]
         made: dict[str, Any] = {"years": np.array([year - self.before.attrs["year"]], np.float32)}
         if "climate" in wanted:
-            made["climate"], made["grid"] = cut_climate(self.climate, wanted["climate"], self.window.grid, year)
+            made["climate"], made["grid"] = cut_climate(self.climate, wanted["climate"], self.domain.grid, year)
             if "co2" not in self.climate:
                 raise ValueError("climate: no co2 (1e-6); add it as a number, or as a monthly series.")
             co2 = self.climate["co2"]
@@ -156,7 +155,7 @@ class GreenStep:
     def _inputs(
         self, graph: dict[str, Any], tile: Tile, shared: dict[str, Any], now: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        wanted, fine = {one["name"]: one for one in graph["inputs"]}, self.window.grid
+        wanted, fine = {one["name"]: one for one in graph["inputs"]}, self.domain.grid
         there = tile.fine(np.ones(fine.shape, bool), False)[None]
         maps: dict[str, tuple[Any, float]] = {
             "land_use": (self.after["land_use"], NO_DATA), "land_use_before": (self.before["land_use"], NO_DATA),
@@ -170,10 +169,10 @@ class GreenStep:
             layers = [tile.fine(self.before[name], np.nan) for name in wanted["static"]["names"]]
             made["static"] = np.stack(layers)[None].astype(np.float32)
         if "states" in wanted:
-            cut, made["start"] = tile.coarse(shared["states"], self.window)
+            cut, made["start"] = tile.coarse(shared["states"], self.domain)
             made["states"] = cut[None]
         if "climate" in wanted:
-            air, (rows, cols) = shared["grid"], tile.around
+            air, (rows, cols) = shared["grid"], tile.part.input
             north, west = fine.lat[0] - rows.start * fine.dlat, fine.lon[0] + cols.start * fine.dlon
             place = [[(air.lat[0] - north) / air.dlat, (west - air.lon[0]) / air.dlon]]
             made["climate_start"] = np.array(place, np.float32)

@@ -25,9 +25,8 @@ from ai4land.green.pieces import (
     check_rolled,
     green_stores,
     rolled_path,
-    vegetation_layout,
     vegetation_of,
-    vegetation_tiles,
+    vegetation_regions,
 )
 from ai4land.green.rolled import CHANCE_SCALE, LEAF_MISSING, LEAF_SCALE, PROBABILITY_SCALE, WATER
 from ai4land.green.store import create_green
@@ -36,9 +35,10 @@ from ai4land.product import partial_path
 from ai4land.product.jobs import read_done, run_jobs, worker_pool
 from ai4land.runs import Run
 from ai4land.samples.predictors import cover_groups, level_1
-from ai4land.stitch import Tile, tile_weights
-from ai4land.stitch.tiles import Window, band_windows, common_part, shift
+from ai4land.stitch import Tile, plan_tiles, tile_weights
+from ai4land.stitch.tiles import band_windows
 from ai4land.vegetation import MONTHS
+from ai4land.windows import Window
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class _Say:
     region: str
     at: Window
     weight: np.ndarray
-    place: tuple[slice, slice]
+    place: Window
 
     def read(self, work: _Work, name: str, year: int) -> np.ndarray:
         """Stored numbers of a year."""
@@ -86,20 +86,20 @@ def _says(work: _Work, part: Window) -> list[_Say]:
     found = []
     for region in sorted(work.tiles):
         tile = work.tiles[region]
-        if shared := common_part(part, tile.covered):
+        if shared := part.intersection(tile.covered):
             weight = tile_weights(tile, shared)
-            found.append(_Say(region, shift(shared, part), weight, shift(shared, tile.wide)))
+            found.append(_Say(region, shared.relative_to(part), weight, shared.relative_to(tile.wide)))
     return found
 
 
 def _bands(work: _Work, region: str, window: Window) -> list[tuple[Window, list[_Say]]]:
     """Parts of a window that are blended, counted from its corner, and who has a say in them."""
-    parts = [part for band in band_windows(work.tiles[region]) if (part := common_part(band, window))]
-    return [(shift(part, window), _says(work, part)) for part in parts]
+    parts = [part for band in band_windows(work.tiles[region]) if (part := band.intersection(window))]
+    return [(part.relative_to(window), _says(work, part)) for part in parts]
 
 
 def _own(work: _Work, region: str, window: Window, year: int, name: str) -> np.ndarray:
-    place = shift(window, work.tiles[region].wide)
+    place = window.relative_to(work.tiles[region].wide)
     return np.array(work.rolled(region)[name][(work.number(region, year), ..., *place)])
 
 
@@ -201,8 +201,8 @@ def stitch_green(results: Path, run: Run, cube: Path, halo: int = HALO_CELLS, wo
     OSError
         If the disk has no room for a store.
     """
-    layout = vegetation_layout(run, plan_layout(run, open_cube(cube, "fine")["land_use"]))
-    tiles = vegetation_tiles(layout, halo)
+    layout = plan_layout(run, open_cube(cube, "fine")["land_use"], vegetation_regions(run))
+    tiles = plan_tiles(layout.regions, layout.grid, halo)
     made, paths = check_rolled(results, run, tiles), []
     with worker_pool(workers, __name__) as pool:
         for suffix, years in green_stores(run).items():

@@ -31,9 +31,10 @@ from ai4land.green.rolled import (
     unpack_leaves,
 )
 from ai4land.models.green import GreenModel
-from ai4land.samples.vegetation import VegetationCube, Window, Yearly
+from ai4land.samples.vegetation import VegetationCube, Yearly
 from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS, Vegetation
+from ai4land.windows import Window
 
 
 def steps_of(vegetation: Vegetation) -> list[tuple[int, int]]:
@@ -85,7 +86,7 @@ class _Rollout:
         kept = np.zeros((cover.codes.size, *shape), np.uint8)
         for part in blocks_of_change(shape, cube.corner):
             p = self.cover.predict(cube, prior, year, window=part)["land_cover"]
-            corner = cube.corner[0] + part[0].start, cube.corner[1] + part[1].start
+            corner = part.moved(*cube.corner).corner
             labels[part] = expected_map(cover, p, cube.land_cover.at(prior, part), corner)
             own = probability_of(cover, p, labels[part])
             before = self.store["confidence"][(self.years.index(prior), *part)] / CHANCE_SCALE

@@ -117,7 +117,7 @@ def create_green(path: Path, run: Run, layout: Layout, years: list[int], inputs:
     kind, _, scenario = path.stem.partition("-")
     each = MONTHS if kind == "leaf_area_index" else 1
     fields, partial = _FIELDS[kind](), partial_path(path)
-    cells = sum((rows.stop - rows.start) * (cols.stop - cols.start) for rows, cols in layout.regions.values())
+    cells = sum(rows * cols for rows, cols in (window.shape for window in layout.regions.values()))
     raw = len(years) * each * cells * sum(np.dtype(dtype).itemsize for _, dtype, _, _ in fields.values())
     check_room(path.parent, int(PACKED * raw), f"product {path.name}")
     shutil.rmtree(partial, ignore_errors=True)

@@ -128,7 +128,7 @@ class CoverTrees:
                 margin = self._margin(part, where, year - prior_year)
                 margin += np.float32(odds) * (part.prior[where][:, None] == np.array(self.classes))
                 unseen = None if hidden is None else hidden[strip]
-                matrix = self._matrix(cube, prior_year, year, (strip, slice(None)), where, unseen)
+                matrix = self._matrix(cube, prior_year, year, Window(strip, slice(None)), where, unseen)
                 yield matrix, np.searchsorted(self.classes, cover[strip][where]), margin
 
     def _matrix(
@@ -185,10 +185,10 @@ class CoverTrees:
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; predictors are in memory for 250,000 cells at a time."""
-        rows, cols = (range(n)[part] for part, n in zip(window, cube.grid.shape, strict=True))
-        out = np.zeros((CODES.size, len(rows), len(cols)), np.float32)
-        for strip in strips(len(rows), len(cols)):
-            part = slice(rows[strip.start], rows[strip.stop - 1] + 1), slice(cols.start, cols.stop)
+        cells = Window(*window).resolved(cube.grid.shape)
+        out = np.zeros((CODES.size, *cells.shape), np.float32)
+        for strip in strips(*cells.shape):
+            part = Window(strip, slice(0, cells.shape[1])).placed_in(cells)
             self._fill(out[:, strip], cube, prior_year, year, part, None if hidden is None else hidden[strip])
         return {"land_cover": out}
 

@@ -132,7 +132,8 @@ class GreenInputs:
             out[PRIOR_USE] = np.where(hidden, USES.size, places(cube.land_use.at(pair[0], window), USES))
             if cube.luh2 is not None:
                 shares = cube.luh2.fraction[cube.luh2.index(pair[1])]
-                fine = between(shares, cube.grid.blocks(COARSE_CELLS), cube.grid.cut(*cells_of(window, cube)))
+                cells = Window(*window).resolved(cube.grid.shape)
+                fine = between(shares, cube.grid.blocks(COARSE_CELLS), cube.grid.cut(*cells))
                 out[FRACTIONS:] = np.log(fine + 1e-3)
         if self.given.land_use:
             out[USE_NOW] = places(cube.land_use.at(pair[1], window), USES)
@@ -178,12 +179,6 @@ class GreenInputs:
         return np.concatenate(parts)
 
 
-def cells_of(window: Window, cube: VegetationCube) -> Window:
-    """A window with numbers for its edges."""
-    rows, cols = (slice(*part.indices(n)[:2]) for part, n in zip(window, cube.grid.shape, strict=True))
-    return rows, cols
-
-
 @dataclass(frozen=True)
 class GreenWindows:
     """Random windows of training pairs, the same for the same (seed, number).
@@ -212,7 +207,7 @@ class GreenWindows:
         for _ in range(_TRIES):
             pair = self.pairs[rng.integers(len(self.pairs))]
             top, left = (int(rng.integers(n - s + 1)) for n, s in zip(shape, size, strict=True))
-            window = slice(top, top + size[0]), slice(left, left + size[1])
+            window = Window.at((top, left), size)
             # Half of the windows keep the whole prior: change is learned where the prior is visible.
             hidden = hide_patches(size, max(0.0, 2 * rng.random() - 1), rng)
             labels = self.inputs.labels(self.cube, pair, window, hidden)

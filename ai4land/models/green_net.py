@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +22,10 @@ from ai4land.models.green_inputs import (
     LEAVES,
     GreenInputs,
     GreenWindows,
-    cells_of,
     default_given,
     fit_statistics,
 )
-from ai4land.models.green_predict import calibrated, data_digest, finished, spans, window_outputs
+from ai4land.models.green_predict import calibrated, data_digest, finished, window_outputs
 from ai4land.models.green_start import Start
 from ai4land.models.green_unet import GreenUNet
 from ai4land.models.inputs import padded
@@ -169,19 +167,16 @@ class GreenNet:
         ``hidden`` is of the window. What is around the window is read as far as it has a say, and is visible.
         """
         assert self.network is not None, "fit or load the network first"
-        wanted, pair = cells_of(window, cube), (prior_year, year)
+        wanted, pair = Window(*window).resolved(cube.grid.shape), (prior_year, year)
         masked = np.zeros(cube.grid.shape, bool)
         masked[wanted] = False if hidden is None else hidden
         out: dict[str, np.ndarray] = {}
-        axes = (spans(part, first, self.core, self.reach) for part, first in zip(wanted, cube.corner, strict=True))
-        for part in product(*axes):
+        for part in wanted.tiles((self.core, self.core)):
             made = window_outputs(self._outputs, self.inputs, cube, pair, part, self.reach, masked, self.device)
-            rows, cols = part[0][0], part[1][0]
-            found = finished(made, self.network.start, self.inputs, self.tuning, cube, pair, (rows, cols), masked)
-            inside = [slice(p.start - w.start, p.stop - w.start) for p, w in zip((rows, cols), wanted, strict=True)]
+            found = finished(made, self.network.start, self.inputs, self.tuning, cube, pair, part, masked)
             for name, values in found.items():
-                whole = out.setdefault(name, np.empty((len(values), *masked[wanted].shape), np.float32))
-                whole[(slice(None), *inside)] = values
+                whole = out.setdefault(name, np.empty((len(values), *wanted.shape), np.float32))
+                whole[:, *part.relative_to(wanted)] = values
         return out
 
     @property

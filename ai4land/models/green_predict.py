@@ -1,7 +1,7 @@
 """From a network's outputs to predictions: parts of a region, probabilities and seasons that keep water and data."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,42 +11,23 @@ from ai4land.legend import NO_DATA
 from ai4land.models.base import LATTICE
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.green import Pair
-from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs, cells_of
+from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs
 from ai4land.models.green_start import Start
-from ai4land.models.inputs import padded
 from ai4land.models.unet import keep_water
-from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.samples.vegetation import VegetationCube
 from ai4land.targets import read_target
 from ai4land.train import Part
 from ai4land.vegetation import MONTHS
+from ai4land.windows import Window, part_of
 
 ERROR = "leaf_area_index_error"  # beside the targets: standard deviation of leaf area, m2 m-2
 Outputs = Callable[[torch.Tensor], torch.Tensor]
 _THIN = 7  # one cell in so many of the validation windows calibrates
 
 
-def spans(wanted: slice, first: int, core: int, reach: int) -> Iterator[tuple[slice, int]]:
-    """Parts of an axis of at most ``core`` cells, and where the window begins that each is predicted in.
-
-    That is ``reach`` cells before it, on the lattice that is counted from the run's corner; it may lie before the axis.
-
-    Parameters
-    ----------
-    wanted : slice
-        Cells of the axis, with numbers for its edges.
-    first : int
-        Place of the axis's first cell in the run's grid.
-    core, reach : int
-        Fine cells.
-    """
-    for start in range(wanted.start, wanted.stop, core):
-        low = max((first + start - reach) // LATTICE, first // LATTICE) * LATTICE - first
-        yield slice(start, min(start + core, wanted.stop)), low
-
-
 def window_outputs(
-    outputs: Outputs, inputs: GreenInputs, cube: VegetationCube, pair: Pair, part: tuple[tuple[slice, int], ...],
-    reach: int, hidden: np.ndarray, device: torch.device,
+    outputs: Outputs, inputs: GreenInputs, cube: VegetationCube, pair: Pair, output: Window, receptive_field: int,
+    hidden: np.ndarray, device: torch.device,
 ) -> torch.Tensor:  # fmt: skip
     """Outputs of one part of a region, (1, output, y, x), from the window around it.
 
@@ -57,20 +38,22 @@ def window_outputs(
     inputs : GreenInputs
     cube : VegetationCube
     pair : tuple of int
-    part : tuple
-        Of `spans`, rows and columns.
-    reach : int
+    output : Window
+        Cells of the region that are predicted.
+    receptive_field : int
+        Fine cells.
     hidden : numpy.ndarray, shape (y, x), bool
         Of the region.
     device : torch.device
     """
-    (rows, top), (cols, left) = part
-    around = cells_of((slice(max(top, 0), rows.stop + reach), slice(max(left, 0), cols.stop + reach)), cube)
+    part = part_of(output, receptive_field, LATTICE, cube.corner, cube.grid.shape)
+    around = part.input.intersection(Window.whole(cube.grid.shape))
+    assert around is not None
     x = torch.as_tensor(inputs(cube, pair, around, hidden[around]), device=device)[None]
-    x = nn.functional.pad(x, (max(-left, 0), 0, max(-top, 0), 0))
+    (top, bottom), (left, right) = part.input.padding(around)
+    x = nn.functional.pad(x, (left, right, top, bottom))
     x[:, YEARS] = pair[1] - pair[0]  # of the window: its first cell tells
-    made = outputs(padded(x).contiguous(memory_format=torch.channels_last))
-    return made[..., rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
+    return outputs(x.contiguous(memory_format=torch.channels_last))[..., *part.inside]
 
 
 def finished(

@@ -1,7 +1,6 @@
 """What the maps of training pairs say before a network has learned: frequencies of the classes, and mean seasons."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -15,10 +14,9 @@ from ai4land.vegetation import MONTHS
 _ROWS = 512  # rows of a region that are looked at together
 
 
-def blocks(cube: VegetationCube) -> Iterator[Window]:
+def blocks(cube: VegetationCube) -> list[Window]:
     """A region in blocks of rows."""
-    for top in range(0, cube.grid.rows, _ROWS):
-        yield slice(top, min(top + _ROWS, cube.grid.rows)), slice(0, cube.grid.cols)
+    return Window.whole(cube.grid.shape).tiles((_ROWS, cube.grid.cols))
 
 
 def count_changes(cube: VegetationCube, inputs: GreenInputs, head: str, pairs: list[Pair]) -> dict[int, np.ndarray]:

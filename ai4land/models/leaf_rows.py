@@ -54,11 +54,7 @@ def changed_cells(cube: VegetationCube, given: Given, pair: Pair, window: Window
 
 def blocks_of(grid: Grid, window: Window = WHOLE, side: int = BLOCK) -> list[Window]:
     """Windows of at most ``side`` x ``side`` cells that tile a window, row by row from its north-west corner."""
-    rows, cols = (range(*part.indices(n)) for part, n in zip(window, grid.shape, strict=True))
-    return [
-        (slice(row, min(row + side, rows.stop)), slice(col, min(col + side, cols.stop)))
-        for row in rows[::side] for col in cols[::side]
-    ]  # fmt: skip
+    return Window(*window).resolved(grid.shape).tiles((side, side))
 
 
 def draw_blocks(cube: VegetationCube, given: Given, chosen: list[Pair], rows: int, seed: list[int]) -> list[Draw]:

@@ -187,10 +187,10 @@ class LeafTrees:
             If there are other predictors than the trees were trained on.
         """
         assert self.booster is not None, "fit or load the trees first"
-        rows, cols = (slice(*part.indices(n)[:2]) for part, n in zip(window, cube.grid.shape, strict=True))
-        out = np.full((MONTHS, rows.stop - rows.start, cols.stop - cols.start), np.nan, np.float32)
+        cells = Window(*window).resolved(cube.grid.shape)
+        out = np.full((MONTHS, *cells.shape), np.nan, np.float32)
         for block in blocks_of(cube.grid, window):
-            inside = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(block, (rows, cols), strict=True))
+            inside = block.relative_to(cells)
             land, water = land_and_water(cube, self.given, year, block)
             made = out[(slice(None), *inside)]
             made[:, water] = 0

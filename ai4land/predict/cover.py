@@ -52,7 +52,7 @@ def predict_cover(model: GreenModel, cube: VegetationCube, prior_year: int, year
             if rule == "most_probable":
                 labels[part] = most_probable_class(target, p)
             else:
-                corner = cube.corner[0] + part[0].start, cube.corner[1] + part[1].start
+                corner = part.moved(*cube.corner).corner
                 labels[part] = expected_map(target, p, cube.land_cover.at(prior_year, part), corner)
             probability[part] = probability_of(target, p, labels[part])
     return made

@@ -67,7 +67,7 @@ def _write(store: Path, group: str, season: np.ndarray, number: int, rows: slice
 
 def _strips(grid: Grid) -> list[Window]:
     """Rows of a region that are in work at a time."""
-    return [(slice(top, min(top + BLOCK, grid.rows)), slice(0, grid.cols)) for top in range(0, grid.rows, BLOCK)]
+    return Window.whole(grid.shape).tiles((BLOCK, grid.cols))
 
 
 def _judge_strip(

@@ -21,7 +21,6 @@ from ai4land import source_digest
 from ai4land.allocate.wanted import class_pools, wanted_areas
 from ai4land.checks import room_on_disk
 from ai4land.cube import Layout, open_cube, plan_layout, read_inputs
-from ai4land.cube.layout import coarse_window
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.product.fields import area_residual, coarse_shares, luh2_difference, member_spread
 from ai4land.product.jobs import read_done, run_jobs, worker_pool
@@ -31,7 +30,7 @@ from ai4land.product.years import Years
 from ai4land.runs import Experiment, Run
 from ai4land.samples import RegionCube, read_region
 from ai4land.stitch import CONFIDENCE_SCALE, Tile, chance_of, plan_tiles, stitch_window, tile_weights
-from ai4land.stitch.tiles import Window, common_part, shift
+from ai4land.windows import Window
 
 
 @dataclass(frozen=True)
@@ -142,18 +141,18 @@ def _region(work: _Work, region: str, scenario: str | None) -> RegionCube:
 def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> RegionCube:
     """A window of a region, with what the 0.25 degree fields need."""
     cube = _region(work, region, scenario)
-    rows, cols = shift(window, work.tiles[region].own)
-    coarse = (..., *coarse_window((rows, cols)))
+    own = window.relative_to(work.tiles[region].own)
+    coarse = (..., *own.coarse())
     luh2 = cube.luh2 and replace(cube.luh2, states=cube.luh2.states[coarse], fraction=cube.luh2.fraction[coarse])
     return replace(
-        cube, grid=cube.grid.cut(rows, cols), land_use=cube.land_use[:, rows, cols], fraction=cube.fraction[coarse],
+        cube, grid=cube.grid.cut(*own), land_use=cube.land_use[:, *own], fraction=cube.fraction[coarse],
         area=cube.area[coarse], static={}, luh2=luh2,
     )  # fmt: skip
 
 
 def _rolled(work: _Work, region: str, window: Window, year: int, member: int) -> xr.Dataset:
     """What a member of a region's rollouts holds of a year in a window of the run's grid."""
-    rows, cols = shift(window, work.tiles[region].wide)
+    rows, cols = window.relative_to(work.tiles[region].wide)
     path = rollout_path(work.results, region, work.years.emulated[year], member)
     return _rollout(path, work.about).sel(time=year).isel(lat=rows, lon=cols)
 
@@ -162,8 +161,8 @@ def _member_chance(work: _Work, labels: np.ndarray, window: Window, year: int, m
     """Chance (1) of a map's classes by one member, blended across the regions' edges as the first member's is."""
     chance = np.zeros(labels.shape, np.float32)
     for region, tile in work.tiles.items():
-        if part := common_part(tile.covered, window):
-            one, here = _rolled(work, region, part, year, member), shift(part, window)
+        if part := tile.covered.intersection(window):
+            one, here = _rolled(work, region, part, year, member), part.relative_to(window)
             given = one["confidence"].to_numpy().astype(np.float32) / CONFIDENCE_SCALE
             chance[here] += tile_weights(tile, part) * chance_of(labels[here], one["land_use"].to_numpy(), given)
     return chance
@@ -174,7 +173,7 @@ def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
     if experiment := work.experiment(year):
         name = work.years.emulated[year]
         made = {r: _rollout(rollout_path(work.results, r, name, 0), work.about)
-                for r, tile in work.tiles.items() if common_part(tile.covered, window)}  # fmt: skip
+                for r, tile in work.tiles.items() if tile.covered.intersection(window)}  # fmt: skip
         labels, chance = stitch_window(work.tiles, made, region, year, window, class_pools(experiment))
         others = [_member_chance(work, labels, window, year, member) for member in range(1, experiment.members)]
         percent = np.rint(100 * np.mean([chance, *others], axis=0))
@@ -193,7 +192,7 @@ def _map(work: _Work, root: zarr.Group, region: str, window: Window, year: int) 
     if year in work.years.all:
         return np.asarray(root["land_use"][(work.years.all.index(year), *window)])  # type: ignore[index]
     cube = _region(work, region, _scenario(work, year + 1))
-    return cube.map(year, shift(window, work.tiles[region].own)) if year in cube.years else None
+    return cube.map(year, window.relative_to(work.tiles[region].own)) if year in cube.years else None
 
 
 def _scenario(work: _Work, year: int) -> str | None:
@@ -222,6 +221,6 @@ def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
         "area_residual": none if residual is None else residual,
         "luh2_difference": luh2_difference(cube, fraction, year),
     }  # fmt: skip
-    where = (work.years.all.index(year), ..., *coarse_window(window))
+    where = (work.years.all.index(year), ..., *window.coarse())
     for name, value in values.items():
         root[f"coarse/{name}"][where] = value  # type: ignore[index]

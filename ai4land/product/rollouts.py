@@ -52,5 +52,5 @@ def _fault(store: zarr.Group, wanted: set[int], tile: Tile) -> str:
     whole = years[: done.index(0)] if 0 in done else years
     if missing := [year for year in steps if year not in whole]:
         return f"ends at {whole[-1]} of {steps[-1]}" if whole else f"has none of {missing[0]}-{missing[-1]}"
-    have, size = store["land_use"].shape[1:], tuple(w.stop - w.start for w in tile.wide)  # type: ignore[union-attr]
+    have, size = store["land_use"].shape[1:], tile.wide.shape  # type: ignore[union-attr]
     return "" if have == size else f"has {have[0]} x {have[1]} cells, not the {size[0]} x {size[1]} of halo {tile.halo}"

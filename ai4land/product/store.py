@@ -44,7 +44,7 @@ def partial_path(path: Path) -> Path:
 
 def product_bytes(layout: Layout, years: Years) -> int:
     """Bytes that a store will take on disk, about: cells of no region take none."""
-    cells = sum((rows.stop - rows.start) * (cols.stop - cols.start) for rows, cols in layout.regions.values())
+    cells = sum(rows * cols for rows, cols in (window.shape for window in layout.regions.values()))
     fine = sum(np.dtype(dtype).itemsize for _, dtype, _, _ in fine_fields().values())
     classes = {name: values.size for name, (_, values, _) in class_arrays().items()}
     coarse = sum(

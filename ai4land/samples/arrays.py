@@ -15,6 +15,7 @@ from ai4land.regrid import coarsen_fractions
 from ai4land.runs import SHARED, Run
 from ai4land.samples.states import Luh2, read_luh2
 from ai4land.samples.static import read_static
+from ai4land.windows import Window
 
 Array = Any  # numpy.ndarray, or torch.Tensor of the same shape and type
 
@@ -131,22 +132,19 @@ def read_region(
         raise ValueError(f"region {region!r} is not one of run {run.name}: {list(run.regions)}.")
     fine, coarse = open_cube(path, "fine"), open_cube(path, "coarse")
     layout = plan_layout(run, fine["land_use"])
-    own = layout.regions.get(region) or (slice(0, layout.grid.rows), slice(0, layout.grid.cols))
-    rows, cols = (
-        slice(max(part.start - halo, 0), min(part.stop + halo, size))
-        for part, size in zip(own, layout.grid.shape, strict=True)
-    )
-    coarse_rows, coarse_cols = (slice(p.start // COARSE_CELLS, -(-p.stop // COARSE_CELLS)) for p in (rows, cols))
-    fine = fine.isel(lat=rows, lon=cols)
+    whole = Window.whole(layout.grid.shape)
+    cells = layout.regions.get(region, whole).grown(halo, whole)
+    blocks = cells.coarse()
+    fine = fine.isel(lat=cells.rows, lon=cells.cols)
     fine = fine.load() if resident else fine
-    coarse = coarse.isel(lat=coarse_rows, lon=coarse_cols).load()
+    coarse = coarse.isel(lat=blocks.rows, lon=blocks.cols).load()
     years = run.map_years if region == SHARED else None
-    luh2 = read_luh2(path, coarse_rows, coarse_cols, scenario, years) if run.inputs.luh2 else None
+    luh2 = read_luh2(path, *blocks, scenario, years) if run.inputs.luh2 else None
     return RegionCube(
-        region, layout.grid.cut(rows, cols), [int(y) for y in fine["time"]],
+        region, layout.grid.cut(*cells), [int(y) for y in fine["time"]],
         fine["land_use"].to_numpy() if resident else fine["land_use"].variable,
         coarse["land_use_fraction"].to_numpy(), coarse["data_area"].to_numpy(),
-        read_static(path, fine, coarse, resident), luh2, (rows.start, cols.start),
+        read_static(path, fine, coarse, resident), luh2, cells.corner,
     )  # fmt: skip
 
 

@@ -47,12 +47,6 @@ def level_1(codes: np.ndarray) -> np.ndarray:
     return np.asarray(codes) // _GROUP * _GROUP
 
 
-def _cells(window: Window, grid: Grid) -> Window:
-    """A window with numbers for its edges."""
-    rows, cols = (slice(*part.indices(n)[:2]) for part, n in zip(window, grid.shape, strict=True))
-    return rows, cols
-
-
 def between(values: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
     """Bilinear between the cell centres of a coarse grid; beyond the outermost centres the outermost value holds.
 
@@ -104,11 +98,8 @@ def _shares(maps: Yearly, year: int, cells: Window, grid: Grid) -> dict[str, np.
     codes = np.array(list(names))
     out = _one_hot("land_use", maps.at(year, cells), names)
     for radius in RADII:
-        wide = tuple(
-            slice(max(p.start - radius, 0), min(p.stop + radius, n)) for p, n in zip(cells, grid.shape, strict=True)
-        )
-        inside = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(cells, wide, strict=True))
-        shares = class_densities(maps.at(year, wide), radius, codes)[(..., *inside)]  # type: ignore[arg-type]
+        wide = cells.grown(radius, Window.whole(grid.shape))
+        shares = class_densities(maps.at(year, wide), radius, codes)[..., *cells.relative_to(wide)]
         out |= {f"land_use_{names[int(c)]}_{radius}": share for c, share in zip(codes, shares, strict=True)}
     return out
 
@@ -155,7 +146,7 @@ def annual_fields(
     ValueError
         If a map or the climate of a year is not there.
     """
-    cells = _cells(window, cube.grid)
+    cells = Window(*window).resolved(cube.grid.shape)
     fine = cube.grid.cut(*cells)
     shown = np.ones(fine.shape, bool) if hidden is None else ~hidden
     prior = given.prior_cover or given.prior_leaves
@@ -224,7 +215,7 @@ def monthly_fields(
         ``<variable>`` and ``<variable>_before`` in the variable's unit; ``prior_leaf_area`` (m2 m-2), NaN where hidden.
         The month before January is the December before, or, where there is no such year, January itself.
     """
-    cells = _cells(window, cube.grid)
+    cells = Window(*window).resolved(cube.grid.shape)
     fine = cube.grid.cut(*cells)
     out: dict[str, np.ndarray] = {}
     if given.climate:

@@ -7,9 +7,7 @@ import numpy as np
 
 from ai4land.grid import Grid
 from ai4land.samples.states import Luh2
-
-Window = tuple[slice, slice]
-WHOLE: Window = (slice(None), slice(None))
+from ai4land.windows import WHOLE, Window
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ import xarray as xr
 import zarr
 
 from ai4land.cube import open_cube, plan_layout
-from ai4land.cube.layout import Layout, coarse_window
 from ai4land.grid import COARSE_CELLS, Grid, grid_of
 from ai4land.regrid import cut_around
 from ai4land.runs import Run
 from ai4land.samples.states import read_luh2
 from ai4land.samples.static import read_static
-from ai4land.samples.vegetation import Climate, VegetationCube, Window, Yearly
+from ai4land.samples.vegetation import Climate, VegetationCube, Yearly
 from ai4land.sources.climate import read_climate_variables
 from ai4land.sources.inputs import check_cover_versions
 from ai4land.vegetation import MONTHS, Vegetation
+from ai4land.windows import Window, bounding
 
 _KEPT = 1 << 28  # bytes of the years of one layer that stay in memory
 
@@ -65,15 +65,18 @@ def read_vegetation(
     if path.is_dir() and lacking:
         raise FileNotFoundError(f"{path}: has no {', '.join(lacking)}; run 01-download and 02-regrid again.")
     fine, coarse = open_cube(path, "fine"), open_cube(path, "coarse")
+    if halo % COARSE_CELLS:
+        raise ValueError(f"halo {halo} is no multiple of {COARSE_CELLS} cells: coarse cells would be cut; choose one.")
     layout = plan_layout(run, fine["land_use"])
-    window = _around(layout, regions, region, halo)
-    blocks, grid = coarse_window(window), layout.grid.cut(*window)
+    around = bounding(layout.regions[name] for name in regions)
+    window = layout.regions[region].grown(halo, around)
+    blocks, grid = window.coarse(), layout.grid.cut(*window)
     product = vegetation.model_copy(update={"scenario": scenario}).product_years
     years = sorted({y - back for y in (*vegetation.years, *product) for back in (0, 1)})
     fine, coarse = (data.isel(lat=part[0], lon=part[1]) for data, part in ((fine, window), (coarse, blocks)))
     still = fine.drop_dims("time"), coarse.drop_dims("time").load()
     return VegetationCube(
-        region, grid, (window[0].start, window[1].start), read_static(path, *still),
+        region, grid, window.corner, read_static(path, *still),
         _maps(path, "fine", "land_use", window), _maps(path, "land_cover", "land_cover", window),
         _seasons(path, window), _climate(path, scenario, grid, years), _co2(path, scenario),
         read_luh2(path, *blocks, scenario, years) if run.inputs.luh2 else None,
@@ -98,38 +101,21 @@ def _known_scenario(run: Run, scenario: str | None) -> str | None:
     return scenario
 
 
-def _around(layout: Layout, regions: Sequence[str], region: str, halo: int) -> Window:
-    """Rows and columns of a region with its halo, inside the rectangle around several regions."""
-    if halo % COARSE_CELLS:
-        raise ValueError(f"halo {halo} is no multiple of {COARSE_CELLS} cells: coarse cells would be cut; choose one.")
-    rows, cols = (
-        slice(max(own.start - halo, min(p.start for p in parts)), min(own.stop + halo, max(p.stop for p in parts)))
-        for own, parts in zip(
-            layout.regions[region], zip(*(layout.regions[r] for r in regions), strict=True), strict=True
-        )
-    )
-    return rows, cols
-
-
 def _reader(array: zarr.Array, first: dict[int, int], steps: int, cells: Window) -> Callable[[int, Window], np.ndarray]:
     """Reads ``steps`` time steps of a year, (step, y, x), in a window of some cells of a stored array."""
-    shape = cells[0].stop - cells[0].start, cells[1].stop - cells[1].start
+    shape = cells.shape
     size = steps * shape[0] * shape[1] * array.dtype.itemsize
 
-    def stored(year: int, rows: slice, cols: slice) -> np.ndarray:
-        return np.asarray(array[first[year] : first[year] + steps, rows, cols])
+    def stored(year: int, window: Window) -> np.ndarray:
+        return np.asarray(array[(slice(first[year], first[year] + steps), *window)])
 
     @lru_cache(maxsize=_KEPT // size)
     def whole(year: int) -> np.ndarray:
-        return stored(year, *cells)
+        return stored(year, cells)
 
     def read(year: int, window: Window) -> np.ndarray:
-        rows, cols = (slice(*part.indices(n)) for part, n in zip(window, shape, strict=True))
-        if size <= _KEPT:
-            return whole(year)[:, rows, cols].copy()
-        return stored(
-            year, *(slice(c.start + p.start, c.start + p.stop) for c, p in zip(cells, (rows, cols), strict=True))
-        )
+        part = Window(*window).resolved(shape)
+        return whole(year)[:, *part].copy() if size <= _KEPT else stored(year, part.placed_in(cells))
 
     return read
 
