@@ -55,7 +55,7 @@ def test_rooms_that_must_not_import_torch_do_not(room):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_files_and_functions_are_short_and_public_ones_documented(path):
     text = path.read_text()
-    assert text.count("\n") <= 250, "two ideas in one file?"
+    assert text.count("\n") <= 450, "two ideas in one file?"
     tree = ast.parse(text)
     assert ast.get_docstring(tree), "no module docstring"
     for node in ast.walk(tree):

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
+from ai4land.samples.region import WHOLE, Region, Window
 from ai4land.vegetation import VegetationExperiment
 
 Pair = tuple[int, int]  # prior year and year
@@ -24,12 +24,12 @@ class GreenModel(Protocol):
     targets: tuple[str, ...]
     given: Given
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: VegetationExperiment) -> Self:
         """Learn from the training and validation years of an experiment, and from no other."""
         ...
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """What it makes of a year, by target.

@@ -8,7 +8,7 @@ from ai4land.allocate.change import expected_change
 from ai4land.legend import NO_DATA
 from ai4land.models.green import GreenModel, Pair
 from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, USES, WATER, WATERS, places
-from ai4land.samples.vegetation import VegetationCube, held_in_memory
+from ai4land.samples.region import Region
 
 
 def most_likely(target: str, shares: np.ndarray) -> np.ndarray:
@@ -53,29 +53,28 @@ def as_expected(target: str, shares: np.ndarray, prior: np.ndarray) -> np.ndarra
     return np.where(free, codes[np.minimum(changed, codes.size - 1)], likely).astype(np.uint8)
 
 
-def with_made(cube: VegetationCube, pair: Pair, made: dict[str, np.ndarray]) -> VegetationCube:
+def with_made(cube: Region, pair: Pair, made: dict[str, np.ndarray]) -> Region:
     """The region with predicted maps (see `as_expected`) and season of a year; the prior year's stay, no others do.
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     pair : tuple of int
         Prior year and year.
     made : dict of str to numpy.ndarray
         Of `GreenModel.predict`, of the whole region.
     """
     changed = {}
-    for target, name in ((USE, "land_use"), (COVER, "land_cover"), (LEAVES, "leaf_area")):
+    for target in (USE, COVER, LEAVES):
         if target in made:
-            yearly = getattr(cube, name)
-            prior, now = yearly.at(pair[0]), made[target]
+            prior, now = cube.field(target, pair[0]), made[target]
             now = now if target == LEAVES else as_expected(target, now, prior)
-            changed[name] = held_in_memory(yearly.name, {pair[0]: prior, pair[1]: now})
-    return cube.with_maps(**changed)
+            changed[target] = {pair[0]: prior, pair[1]: now}
+    return cube.with_fields(**changed)
 
 
 def predict_chain(
-    models: Sequence[GreenModel], cube: VegetationCube, prior_year: int, year: int
+    models: Sequence[GreenModel], cube: Region, prior_year: int, year: int
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """What models make of a year one after the other, by target; each sees the maps that those before it made of it.
 
@@ -83,7 +82,7 @@ def predict_chain(
     ----------
     models : sequence of GreenModel
         Of land use, land cover and leaf area, say; a target that none before has made is taken as the cube has it.
-    cube : VegetationCube
+    cube : Region
     prior_year, year : int
 
     Returns

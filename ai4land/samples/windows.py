@@ -13,9 +13,10 @@ import torch
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import Batch, RegionCube, coarse_field
+from ai4land.samples.arrays import Batch, coarse_field
 from ai4land.samples.cases import Case, Split, learnable
 from ai4land.samples.patches import Patches, draw_patches
+from ai4land.samples.region import Region
 
 _TRIES = 20  # windows drawn before one without a label is accepted
 _STRIDE = 4  # one cell in so many along a side is looked at for a label
@@ -45,7 +46,7 @@ class WindowSampler:
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
         In memory, or not.
     split : Split
         Decides the inputs; no cell outside its cases is ever a label.
@@ -65,7 +66,7 @@ class WindowSampler:
     """
 
     def __init__(
-        self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
+        self, cube: Region, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
         device: torch.device | None = None, layers: Callable[[Case], dict[str, np.ndarray]] | None = None,
         candidates: int = 1,
     ) -> None:  # fmt: skip
@@ -89,7 +90,7 @@ class WindowSampler:
     def _changed(self, place: Place) -> float:
         """Share of the cells of a window that change and may be learned from."""
         case, window = place[0], _thin(place)
-        changed = self.cube.map(case.prior_year, window) != self.cube.map(case.year, window)
+        changed = self.cube.field("land_use", case.prior_year, window) != self.cube.field("land_use", case.year, window)
         return float((changed & learnable(self.cube, case, window)).mean())
 
     def plan(self, number: int, count: int) -> list[Window]:
@@ -144,7 +145,7 @@ class WindowSampler:
         return replace(batch, earlier=torch.where(hidden[:, None], NO_DATA, earlier)), labels
 
     def _maps(self, windows: list[Window], years: Sequence[int]) -> torch.Tensor:
-        return torch.stack([self._map(year, window) for year, window in zip(years, windows, strict=True)])
+        return torch.stack([self._field("land_use", year, window) for year, window in zip(years, windows, strict=True)])
 
     def _batch(self, windows: list[Window], prior: torch.Tensor, valid: torch.Tensor) -> Batch:
         around = max(self.split.coarse_cells)
@@ -152,8 +153,8 @@ class WindowSampler:
         coarse = {c: torch.stack([self._coarse(w, k, c) for w, k in zip(windows, corners, strict=True)])
                   for c in self.split.coarse_cells}  # fmt: skip
         start = [(w.rows.start - k[0], w.cols.start - k[1]) for w, k in zip(windows, corners, strict=True)]
-        names = self.cube.static if self.split.statics else {}
-        static = {n: torch.stack([self._cut(n, self.cube.static[n], w) for w in windows]) for n in names}
+        names = self.cube.static if self.split.statics else ()
+        static = {n: torch.stack([self._field(n, None, w) for w in windows]) for n in names}
         if self.layers is not None:
             more = [self._layers(w) for w in windows]
             static |= {name: torch.stack([one[name] for one in more]) for name in more[0]}
@@ -177,11 +178,10 @@ class WindowSampler:
     def _states(self, windows: list[Window], corners: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
         if self.split.coarse != "luh2":
             return {}
-        luh2 = self.cube.luh2
-        assert luh2 is not None
-        cut = [self._around(("states", w.case.year), lambda y=w.case.year: luh2.states[luh2.index(y)], k, COARSE_CELLS)
+        states = "luh2_state"
+        cut = [self._around((states, w.case.year), partial(self.cube.field, states, w.case.year), k, COARSE_CELLS)
                for w, k in zip(windows, corners, strict=True)]  # fmt: skip
-        return dict(zip(luh2.names, torch.stack(cut, 1), strict=True))
+        return dict(zip(self.cube.names(states), torch.stack(cut, 1), strict=True))
 
     def _coarse(self, window: Window, corner: tuple[int, int], cells: int) -> torch.Tensor:
         # Kept by year and not by pair: there are many more pairs.
@@ -209,18 +209,20 @@ class WindowSampler:
         rows, cols = (slice(c // cells, c // cells + w) for c, w in zip(corner, wide, strict=True))
         return self._kept[key][..., rows, cols]
 
-    def _map(self, year: int, window: Window) -> torch.Tensor:
-        if isinstance(self.cube.land_use, np.ndarray):
-            return self._cut(year, self.cube.map(year), window)
-        return self._on(self.cube.map(year, (window.rows, window.cols)))
-
-    def _cut(self, name: Any, field: Any, window: Window) -> torch.Tensor:
-        """A window of a fine field: of its copy on the device where it is in memory, else read."""
-        if not isinstance(field, np.ndarray):
-            return self._on(np.asarray(field[window.rows, window.cols]))
-        key = name, id(field) if name in ("where", "hidden") else 0
+    def _field(self, name: str, year: int | None, window: Window) -> torch.Tensor:
+        """A window of a fine field: of its copy on the device where the region is in memory, else read."""
+        if not self.cube.resident:
+            return self._on(self.cube.field(name, year, (window.rows, window.cols)))
+        key = "field", name, year
         if key not in self._kept:
-            self._kept[key] = self._on(field)
+            self._kept[key] = self._on(self.cube.field(name, year))
+        return self._kept[key][window.rows, window.cols]
+
+    def _cut(self, name: str, mask: np.ndarray, window: Window) -> torch.Tensor:
+        """A window of a mask of a case, of its copy on the device."""
+        key = name, id(mask)
+        if key not in self._kept:
+            self._kept[key] = self._on(mask)
         return self._kept[key][window.rows, window.cols]
 
     def _on(self, values: np.ndarray) -> torch.Tensor:
