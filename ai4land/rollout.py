@@ -27,7 +27,7 @@ from ai4land.models import Model
 from ai4land.models.base import most_probable
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
-from ai4land.samples import RegionCube, first_case, make_batch
+from ai4land.samples import Region, first_case, make_batch
 
 PROBABILITY_SCALE = 255  # stored probability of 1
 _CARRIED_SCALE = 65535  # the same, finer, for what the next year goes on with: a year takes off parts in a thousand
@@ -35,7 +35,7 @@ _CHUNK = 512
 _BYTES_A_CELL = 1.0  # of a year, compressed: room that is asked for, about twice what the demo takes
 
 
-def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[str, Any]:
+def _create(path: Path, about: str, cube: Region, years: list[int]) -> dict[str, Any]:
     """Empty store of a rollout, all years; one that is there and about the same is gone on with."""
     for leftover in path.rglob("*.partial"):  # of a chunk whose writer was killed
         leftover.unlink()
@@ -44,7 +44,7 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
     shutil.rmtree(path, ignore_errors=True)
     rows, cols = cube.grid.shape
     check_room(
-        path.parent, int(rows * cols * len(years) * _BYTES_A_CELL), f"rollout of {len(years)} years of {cube.region}"
+        path.parent, int(rows * cols * len(years) * _BYTES_A_CELL), f"rollout of {len(years)} years of {cube.name}"
     )
     root = zarr.open_group(path, mode="w", zarr_format=3)
     legend = read_legend("land_use")
@@ -74,7 +74,7 @@ def _create(path: Path, about: str, cube: RegionCube, years: list[int]) -> dict[
 
 
 def _step(
-    model: Model, cube: RegionCube, experiment: Experiment, maps: list[np.ndarray], years: tuple[int, int],
+    model: Model, cube: Region, experiment: Experiment, maps: list[np.ndarray], years: tuple[int, int],
     draw: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Map of the second year after known maps, that of the first year first, and the probabilities of its classes."""
@@ -104,7 +104,7 @@ def _carried(before: np.ndarray, labels: np.ndarray, p: np.ndarray) -> np.ndarra
 
 
 def roll(
-    model: Model, cube: RegionCube, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path,
+    model: Model, cube: Region, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path,
     member: int = 0, seed: int = 1,
 ) -> xr.Dataset:  # fmt: skip
     """Step a model from the map of ``experiment.start`` through its test years, keeping each year on disk.
@@ -113,7 +113,7 @@ def roll(
     ----------
     model : Model
         Fitted.
-    cube : RegionCube
+    cube : Region
         The region with its halo, and LUH2 of the experiment's scenario.
     name : str
         Of the experiment, for the progress bar.
@@ -144,16 +144,16 @@ def roll(
         If the disk has no room for it.
     """
     years = step_years(experiment)
-    if experiment.coarse == "luh2" and cube.luh2:
+    if experiment.coarse == "luh2":
         for year in (experiment.start, years[-1]):
-            cube.luh2.index(year)
-    maps = [cube.map(y) for y in (experiment.start, *first_case(cube, experiment).earlier)]
+            cube.field("luh2_state", year)
+    maps = [cube.field("land_use", y) for y in (experiment.start, *first_case(cube, experiment).earlier)]
     store = _create(path, _about(cube, f"{name} {member} {seed}", experiment, weights, maps), cube, years)
     done, year = store["done"][:], experiment.start
     carried = np.full(cube.grid.shape, _CARRIED_SCALE, np.uint16)
     title, draw = f"{name}, member {member}: {model.name}", 1000 * seed + member if member else None
     bar = tqdm(total=len(years), desc=title, unit="year", mininterval=5)
-    with bar, room_on_disk(path.parent, f"{cube.region}, {title}"):
+    with bar, room_on_disk(path.parent, f"{cube.name}, {title}"):
         for number, following in enumerate(years):
             if done[number]:
                 labels = store["land_use"][number]
@@ -183,12 +183,14 @@ def _keep(store: dict[str, Any], number: int, labels: np.ndarray, carried: np.nd
     store["done"][number] = 1
 
 
-def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path, maps: list[np.ndarray]) -> str:
+def _about(cube: Region, name: str, experiment: Experiment, weights: Path, maps: list[np.ndarray]) -> str:
     """What a rollout depends on: the code, its region, years, first maps, model and forcing."""
-    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment}".encode())
+    digest = hashlib.sha256(f"{source_digest()} {cube.name} {cube.grid} {name} {experiment}".encode())
     for known in maps:
         digest.update(known.tobytes())
-    digest.update(cube.luh2.states.tobytes() if cube.luh2 and experiment.coarse == "luh2" else cube.fraction.tobytes())
+    coarse = "luh2_state" if experiment.coarse == "luh2" else "land_use_fraction"
+    for year in cube.years(coarse):
+        digest.update(cube.field(coarse, year).tobytes())
     for file in sorted(weights.glob("*")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ import zarr
 
 from ai4land.product import open_product
 from ai4land.runs import Run
-from ai4land.samples.vegetation import VegetationCube, Yearly
+from ai4land.samples.region import Layer, Region
 from ai4land.stitch import Tile
 from ai4land.vegetation import Vegetation
 from ai4land.windows import Window
@@ -106,14 +106,14 @@ def _few(years: list[int]) -> str:
     return ", ".join(map(str, years[:5])) + (", .." if years[5:] else "")
 
 
-def product_land_use(pieces: dict[str, Path], cube: VegetationCube) -> Yearly:
+def product_land_use(pieces: dict[str, Path], cube: Region) -> Layer:
     """Land use of the product in a region's cells, years of all its stores; three years are in memory at a time.
 
     Parameters
     ----------
     pieces : dict
         Of `find_pieces`.
-    cube : VegetationCube
+    cube : Region
         The region, with its halo if it has one.
     """
     stores = [open_product(path)["land_use"] for name, path in pieces.items() if name.startswith("land_use")]
@@ -124,7 +124,7 @@ def product_land_use(pieces: dict[str, Path], cube: VegetationCube) -> Yearly:
     def whole(year: int) -> np.ndarray:
         return made[year].sel(time=year)[cells].to_numpy()
 
-    return Yearly("land use of the product", sorted(made), lambda year, window: whole(year)[window])
+    return Layer(lambda year, window: whole(year)[window], tuple(sorted(made)))
 
 
 def rolled_path(results: Path, region: str) -> Path:

@@ -31,7 +31,7 @@ from ai4land.green.rolled import (
     unpack_leaves,
 )
 from ai4land.models.green import GreenModel
-from ai4land.samples.vegetation import VegetationCube, Yearly
+from ai4land.samples.region import Layer, Region
 from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS, Vegetation
 from ai4land.windows import Window
@@ -50,13 +50,13 @@ class _Rollout:
 
     store: dict[str, Any]
     years: list[int]
-    cube: VegetationCube
+    cube: Region
     cover: GreenModel
     leaves: GreenModel
     bands: np.ndarray
 
     @property
-    def known(self) -> VegetationCube:
+    def known(self) -> Region:
         """The region with the maps and seasons that were made."""
 
         def read_cover(year: int, window: Window) -> np.ndarray:
@@ -65,17 +65,15 @@ class _Rollout:
         def read_leaves(year: int, window: Window) -> np.ndarray:
             return unpack_leaves(self.store["leaf_area_index"][(self.years.index(year), slice(None), *window)])
 
-        return self.cube.with_maps(
-            land_cover=Yearly("land cover made", self.years, read_cover),
-            leaf_area=Yearly("leaf area made", self.years, read_leaves),
-        )
+        years = tuple(self.years)
+        return self.cube.with_fields(land_cover=Layer(read_cover, years), leaf_area_index=Layer(read_leaves, years))
 
     def start(self, reference: int) -> None:
         """Keep the observed map and season of the reference year."""
         number = self.years.index(reference)
-        self.store["land_cover"][number] = labels = self.cube.land_cover.at(reference)
+        self.store["land_cover"][number] = labels = self.cube.field("land_cover", reference)
         self.store["confidence"][number] = np.where(labels == 0, 0, CHANCE_SCALE).astype(np.uint16)
-        self.store["leaf_area_index"][number] = pack_leaves(self.cube.leaf_area.at(reference))
+        self.store["leaf_area_index"][number] = pack_leaves(self.cube.field("leaf_area_index", reference))
         self.store["done"][number] = 1
 
     def step(self, prior: int, year: int) -> None:
@@ -87,7 +85,7 @@ class _Rollout:
         for part in blocks_of_change(shape, cube.corner):
             p = self.cover.predict(cube, prior, year, window=part)["land_cover"]
             corner = part.moved(*cube.corner).corner
-            labels[part] = expected_map(cover, p, cube.land_cover.at(prior, part), corner)
+            labels[part] = expected_map(cover, p, cube.field("land_cover", prior, part), corner)
             own = probability_of(cover, p, labels[part])
             before = self.store["confidence"][(self.years.index(prior), *part)] / CHANCE_SCALE
             # A wrong class is taken to come right as often as a right one goes wrong.
@@ -107,30 +105,27 @@ class _Rollout:
         self.store["done"][number] = 1
 
 
-def _about(
-    cube: VegetationCube, vegetation: Vegetation, weights: Sequence[Path], bands: np.ndarray, error: np.ndarray
-) -> str:
+def _about(cube: Region, vegetation: Vegetation, weights: Sequence[Path], bands: np.ndarray, error: np.ndarray) -> str:
     """What a rollout depends on: the code, its region, years, first map and season, models and forcing.
 
     Every year of land use, climate and CO2 is asked for: one that lacks is named before anything is written.
     """
-    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {vegetation}".encode())
-    for values in (cube.land_cover.at(vegetation.reference), cube.leaf_area.at(vegetation.reference), bands, error):
+    digest = hashlib.sha256(f"{source_digest()} {cube.name} {cube.grid} {vegetation}".encode())
+    observed = [cube.field(name, vegetation.reference) for name in ("land_cover", "leaf_area_index")]
+    for values in (*observed, bands, error):
         digest.update(np.ascontiguousarray(values).tobytes())
     for year in vegetation.product_years:
-        digest.update(cube.land_use.at(year).tobytes())
-        digest.update(cube.climate.of(year).tobytes())
-        digest.update(cube.luh2.states[cube.luh2.index(year)].tobytes() if cube.luh2 else b"")
-        if year not in cube.co2:
-            raise ValueError(f"CO2: no value of {year}; name co2 and co2_scenarios in the run's inputs.")
-        digest.update(str(cube.co2[year]).encode())
+        digest.update(cube.field("land_use", year).tobytes())
+        digest.update(cube.field("climate", year).tobytes())
+        digest.update(cube.field("luh2_state", year).tobytes() if "luh2_state" in cube else b"")
+        digest.update(str(float(cube.field("co2", year))).encode())
     for file in (file for folder in weights for file in sorted(folder.rglob("*")) if file.is_file()):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
 def roll_green(
-    cover: GreenModel, leaves: GreenModel, error: pd.DataFrame, cube: VegetationCube, vegetation: Vegetation,
+    cover: GreenModel, leaves: GreenModel, error: pd.DataFrame, cube: Region, vegetation: Vegetation,
     path: Path, bands: np.ndarray, weights: Sequence[Path] = (),
 ) -> xr.Dataset:  # fmt: skip
     """Step land cover and leaf area of a region through the product's years, keeping each on disk.
@@ -143,7 +138,7 @@ def roll_green(
         Fitted; of land cover, and of leaf area given land cover. Which predictors they have is theirs.
     error : pandas.DataFrame
         Columns month, cover (level-1 code), rmse (m2 m-2) of the validation years, kept for the product.
-    cube : VegetationCube
+    cube : Region
         The region with its halo; land use of the product's years, climate and CO2 of its scenario.
     vegetation : Vegetation
         Of the run.
@@ -170,8 +165,8 @@ def roll_green(
     store = create_rolled(path, _about(cube, vegetation, weights, bands, table), cube, years, table)
     rollout = _Rollout(store, years, cube, cover, leaves, bands)
     done = store["done"][:]
-    bar = tqdm(total=len(years), desc=f"{cube.region}, land cover and leaf area", unit="year", mininterval=5)
-    with bar, room_on_disk(path.parent, f"{cube.region}: {path.name}"):
+    bar = tqdm(total=len(years), desc=f"{cube.name}, land cover and leaf area", unit="year", mininterval=5)
+    with bar, room_on_disk(path.parent, f"{cube.name}: {path.name}"):
         if not done[years.index(vegetation.reference)]:
             rollout.start(vegetation.reference)
         bar.update()

@@ -12,7 +12,7 @@ import zarr
 from ai4land.checks import check_room
 from ai4land.legend import class_codes, flag_attributes, read_legend
 from ai4land.samples.predictors import cover_groups
-from ai4land.samples.vegetation import VegetationCube
+from ai4land.samples.region import Region
 from ai4land.vegetation import MONTHS
 
 LEAF_SCALE, LEAF_MISSING = 0.01, -1  # m2 m-2 of one step of the stored leaf area; int16, as CF wants packed data
@@ -53,7 +53,7 @@ def error_table(error: pd.DataFrame) -> np.ndarray:
     return whole.to_numpy(np.float32)
 
 
-def create_rolled(path: Path, about: str, cube: VegetationCube, years: list[int], error: np.ndarray) -> dict[str, Any]:
+def create_rolled(path: Path, about: str, cube: Region, years: list[int], error: np.ndarray) -> dict[str, Any]:
     """Arrays of an empty rollout, all years; one that is there and about the same is gone on with.
 
     Parameters
@@ -61,7 +61,7 @@ def create_rolled(path: Path, about: str, cube: VegetationCube, years: list[int]
     path : pathlib.Path
     about : str
         What it is made from.
-    cube : VegetationCube
+    cube : Region
     years : list of int
     error : numpy.ndarray, shape (12, group), float32
         Of `error_table`.
@@ -77,7 +77,7 @@ def create_rolled(path: Path, about: str, cube: VegetationCube, years: list[int]
         return dict(zarr.open_group(path, mode="r+").arrays())
     shutil.rmtree(path, ignore_errors=True)
     rows, cols = cube.grid.shape
-    check_room(path.parent, int(rows * cols * len(years) * _BYTES_A_CELL), f"{cube.region}: {path.name}")
+    check_room(path.parent, int(rows * cols * len(years) * _BYTES_A_CELL), f"{cube.name}: {path.name}")
     root = zarr.open_group(path, mode="w", zarr_format=3)
     chunk = min(rows, CHUNK), min(cols, CHUNK)
     frame = tuple(-(-n // c) * c for n, c in zip((rows, cols), chunk, strict=True))  # a year is one file

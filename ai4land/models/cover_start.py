@@ -8,7 +8,8 @@ import numpy as np
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.transitions import all_cells, by_prior_class, drawn_towards
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.samples.region import Region
+from ai4land.windows import Window
 
 _CELLS_AT_ONCE = 250_000  # whose predictors are in memory at a time
 CODES = class_codes(read_legend("land_cover"))
@@ -71,17 +72,17 @@ class Shown:
 
 
 def show(
-    cube: VegetationCube, given: Given, prior_year: int, year: int, window: Window, hidden: np.ndarray | None = None
+    cube: Region, given: Given, prior_year: int, year: int, window: Window, hidden: np.ndarray | None = None
 ) -> Shown:
     """Maps of a window as a model is given them; see `Shown` and `annual_fields`."""
     shape = cube.grid.lat[window[0]].size, cube.grid.lon[window[1]].size
-    use = cube.land_use.at(year, window) if given.land_use else np.full(shape, NO_DATA, np.uint8)
+    use = cube.field("land_use", year, window) if given.land_use else np.full(shape, NO_DATA, np.uint8)
     if not given.prior_cover:
         valid = use != NO_DATA if given.land_use else np.ones(shape, bool)
         return Shown(np.zeros(shape, np.uint8), use, np.zeros(shape, bool), valid)
-    known = cube.land_cover.at(prior_year, window)
+    known = cube.field("land_cover", prior_year, window)
     prior = known if hidden is None else np.where(hidden, np.uint8(0), known)
-    before = cube.land_use.at(prior_year, window) if given.land_use else use
+    before = cube.field("land_use", prior_year, window) if given.land_use else use
     moved = (prior != 0) & (use != before) & (use != NO_DATA) & (before != NO_DATA)
     return Shown(prior, use, moved, known != 0)
 

@@ -28,7 +28,8 @@ from ai4land.models.green import Pair, pairs
 from ai4land.models.start import LEAST
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.predictors import Given, annual_fields
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
+from ai4land.samples.region import Region
+from ai4land.windows import WHOLE, Window
 
 GIVEN = Given(prior_cover=True)
 
@@ -96,11 +97,11 @@ class CoverTrees:
         chosen = np.random.default_rng([self.settings["seed"], part == "train"]).permutation(len(every))
         return [every[i] for i in np.sort(chosen[: self.settings["cases"]])]
 
-    def _learn_start(self, cube: VegetationCube, cases: list[Pair]) -> None:
+    def _learn_start(self, cube: Region, cases: list[Pair]) -> None:
         """Where boosting starts, by years between the maps, and the classes that there are."""
         count: dict[int, np.ndarray] = {}
         for prior_year, year in cases:
-            found = count_groups(show(cube, self.given, prior_year, year, WHOLE), cube.land_cover.at(year))
+            found = count_groups(show(cube, self.given, prior_year, year, WHOLE), cube.field("land_cover", year))
             count[abs(year - prior_year)] = count.get(abs(year - prior_year), 0) + found
         seen = np.sum([found.sum((0, 1)) for found in count.values()], axis=0)
         self.classes = [int(c) for c in np.flatnonzero(seen)]
@@ -112,13 +113,13 @@ class CoverTrees:
         prior, use = (group[where] for group in shown.group)
         return np.log(np.maximum(self.start[nearest][prior, use], LEAST)).astype(np.float32)
 
-    def _tables(self, cube: VegetationCube, cases: list[Pair], rows: int, training: bool) -> Iterator[Table]:
+    def _tables(self, cube: Region, cases: list[Pair], rows: int, training: bool) -> Iterator[Table]:
         """Predictors, labels and margins of the cells drawn from every pair of years."""
         for prior_year, year in cases:
             rng, hidden = np.random.default_rng([self.settings["seed"], training, prior_year, year]), None
             if training and self.given.prior_cover and rng.random() < self.settings["masked"]:
                 hidden = hide_patches(cube.grid.shape, rng.random(), rng)
-            cover, shown = cube.land_cover.at(year), show(cube, self.given, prior_year, year, WHOLE, hidden)
+            cover, shown = cube.field("land_cover", year), show(cube, self.given, prior_year, year, WHOLE, hidden)
             halved = training and self.halved
             drawn, odds = draw_cells(shown, cover, self.classes, rows // len(cases), rng, halved)
             for strip in strips(*cover.shape):
@@ -132,7 +133,7 @@ class CoverTrees:
                 yield matrix, np.searchsorted(self.classes, cover[strip][where]), margin
 
     def _matrix(
-        self, cube: VegetationCube, prior_year: int, year: int, window: Window, where: np.ndarray,
+        self, cube: Region, prior_year: int, year: int, window: Window, where: np.ndarray,
         hidden: np.ndarray | None,
     ) -> np.ndarray:  # fmt: skip
         """Predictors of some cells of a window, (cells, predictor) float32."""
@@ -151,7 +152,7 @@ class CoverTrees:
             "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """See `GreenModel`.
 
         Raises
@@ -165,7 +166,7 @@ class CoverTrees:
             self._learn_start(cube, train)
         if len(self.classes) < 2:
             raise ValueError(
-                f"land cover, region {cube.region}: {len(train)} training and {len(held)} validation cases, classes "
+                f"land cover, region {cube.name}: {len(train)} training and {len(held)} validation cases, classes "
                 f"{self.classes}; two classes are needed: give more years in run.yml, or a region with land."
             )
         rows, threads = int(self.settings["rows"]), int(self.settings["threads"])
@@ -181,7 +182,7 @@ class CoverTrees:
         return self
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; predictors are in memory for 250,000 cells at a time."""
@@ -193,7 +194,7 @@ class CoverTrees:
         return {"land_cover": out}
 
     def _fill(
-        self, out: np.ndarray, cube: VegetationCube, prior_year: int, year: int, window: Window,
+        self, out: np.ndarray, cube: Region, prior_year: int, year: int, window: Window,
         hidden: np.ndarray | None,
     ) -> None:  # fmt: skip
         """Class probabilities of a strip, into zeros."""

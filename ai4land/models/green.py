@@ -8,7 +8,8 @@ import numpy as np
 
 from ai4land.experiments import Experiment
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
+from ai4land.samples.region import Region
+from ai4land.windows import WHOLE, Window
 
 Pair = tuple[int, int]  # prior year and year
 
@@ -24,12 +25,12 @@ class GreenModel(Protocol):
     targets: tuple[str, ...]
     given: Given
 
-    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """Learn from the training and validation years of an experiment, and from no other."""
         ...
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """What it makes of a year, by target.

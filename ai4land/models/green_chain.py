@@ -7,35 +7,34 @@ import numpy as np
 from ai4land.allocate import expected_map
 from ai4land.models.green import GreenModel, Pair
 from ai4land.models.green_inputs import COVER, LEAVES, USE
-from ai4land.samples.vegetation import VegetationCube, held_in_memory
+from ai4land.samples.region import Region
 from ai4land.targets import read_target
 
 
-def with_made(cube: VegetationCube, pair: Pair, made: dict[str, np.ndarray]) -> VegetationCube:
+def with_made(cube: Region, pair: Pair, made: dict[str, np.ndarray]) -> Region:
     """The region with predicted maps (of `ai4land.allocate.expected_map`) and season of a year.
 
     The prior year's stay, no others do.
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     pair : tuple of int
         Prior year and year.
     made : dict of str to numpy.ndarray
         Of `GreenModel.predict`, of the whole region.
     """
     changed = {}
-    for name, field in ((USE, "land_use"), (COVER, "land_cover"), (LEAVES, "leaf_area")):
+    for name in (USE, COVER, LEAVES):
         if name in made:
-            yearly = getattr(cube, field)
-            prior, now, one = yearly.at(pair[0]), made[name], read_target(name)
+            prior, now, one = cube.field(name, pair[0]), made[name], read_target(name)
             now = expected_map(one, now, prior, cube.corner) if one.kind == "classes" else now
-            changed[field] = held_in_memory(yearly.name, {pair[0]: prior, pair[1]: now})
-    return cube.with_maps(**changed)
+            changed[name] = {pair[0]: prior, pair[1]: now}
+    return cube.with_fields(**changed)
 
 
 def predict_chain(
-    models: Sequence[GreenModel], cube: VegetationCube, prior_year: int, year: int
+    models: Sequence[GreenModel], cube: Region, prior_year: int, year: int
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """What models make of a year one after the other, by target; each sees the maps that those before it made of it.
 
@@ -43,7 +42,7 @@ def predict_chain(
     ----------
     models : sequence of GreenModel
         Of land use, land cover and leaf area, say; a target that none before has made is taken as the cube has it.
-    cube : VegetationCube
+    cube : Region
     prior_year, year : int
 
     Returns

@@ -32,8 +32,9 @@ from ai4land.models.inputs import padded
 from ai4land.models.stored import read_weights, write_network
 from ai4land.models.unet import UNet
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
+from ai4land.samples.region import Region
 from ai4land.train import Part, Schedule, Training, ahead, fingerprint
+from ai4land.windows import WHOLE, Window
 
 _SAMPLES = 16  # windows that statistics are taken from
 _HELD = 4  # validation batches
@@ -103,7 +104,7 @@ class GreenNet:
             torch.manual_seed(self.settings["seed"])
             return self._make(Start(self.inputs, self.gaps))
 
-    def fit(self, cube: VegetationCube, experiment: Experiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """See `GreenModel`.
 
         Raises
@@ -127,7 +128,7 @@ class GreenNet:
         training = self._training(network, f"{data_digest(cube, self.inputs, train + held)} {train} {held}")
         learned, judged = (GreenWindows(cube, self.inputs, p, size, seed + i) for i, p in enumerate((train, held)))
         validation = [self._part(judged, number) for number in range(_HELD)]
-        title = f"{cube.region}: train {self.name} of {', '.join(self.targets).replace('_', ' ')}"
+        title = f"{cube.name}: train {self.name} of {', '.join(self.targets).replace('_', ' ')}"
         try:
             feed = partial(ahead, partial(self._part, learned))
             self.history = training.run(feed, validation, title)
@@ -159,7 +160,7 @@ class GreenNet:
 
     @torch.inference_mode()
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; beside leaf area ``leaf_area_index_error``, its standard deviation (12, y, x), m2 m-2.

@@ -14,7 +14,7 @@ from ai4land.models.green import Pair
 from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs
 from ai4land.models.green_start import Start
 from ai4land.models.unet import keep_water
-from ai4land.samples.vegetation import VegetationCube
+from ai4land.samples.region import Region
 from ai4land.targets import read_target
 from ai4land.train import Part
 from ai4land.vegetation import MONTHS
@@ -26,7 +26,7 @@ _THIN = 7  # one cell in so many of the validation windows calibrates
 
 
 def window_outputs(
-    outputs: Outputs, inputs: GreenInputs, cube: VegetationCube, pair: Pair, output: Window, receptive_field: int,
+    outputs: Outputs, inputs: GreenInputs, cube: Region, pair: Pair, output: Window, receptive_field: int,
     hidden: np.ndarray, device: torch.device,
 ) -> torch.Tensor:  # fmt: skip
     """Outputs of one part of a region, (1, output, y, x), from the window around it.
@@ -36,7 +36,7 @@ def window_outputs(
     outputs : callable
         Outputs of a network from windows (batch, channel, y, x), sides multiples of 16.
     inputs : GreenInputs
-    cube : VegetationCube
+    cube : Region
     pair : tuple of int
     output : Window
         Cells of the region that are predicted.
@@ -57,7 +57,7 @@ def window_outputs(
 
 
 def finished(
-    output: torch.Tensor, start: Start, inputs: GreenInputs, tuning: dict[str, float], cube: VegetationCube, pair: Pair,
+    output: torch.Tensor, start: Start, inputs: GreenInputs, tuning: dict[str, float], cube: Region, pair: Pair,
     window: Window, hidden: np.ndarray,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Predictions of a window by target, as `GreenModel` has them, and ``leaf_area_index_error`` (m2 m-2).
@@ -91,7 +91,7 @@ def finished(
             continue
         logits = own / tuning[head]
         if head == USE:
-            prior = np.where(hidden, NO_DATA, cube.land_use.at(pair[0], window)).astype(np.uint8)
+            prior = np.where(hidden, NO_DATA, cube.field("land_use", pair[0], window)).astype(np.uint8)
             logits = keep_water(logits, torch.as_tensor(prior, device=output.device)[None, None])
         shares = logits.softmax(1)[0].cpu().numpy()
         if head == COVER:
@@ -119,19 +119,21 @@ def calibrated(outputs: Outputs, start: Start, held: list[Part]) -> dict[str, fl
     return tuning
 
 
-def data_digest(cube: VegetationCube, inputs: GreenInputs, pairs: list[Pair]) -> str:
+def data_digest(cube: Region, inputs: GreenInputs, pairs: list[Pair]) -> str:
     """Hash of what is learned from: the maps, seasons and climate of the pairs' years that are used, still layers."""
     given, heads = inputs.given, inputs.heads
-    layers = [cube.land_use] * (USE in heads or given.land_use)
-    layers += [cube.land_cover] * (COVER in heads or given.prior_cover or given.land_cover or LEAVES in heads)
-    layers += [cube.leaf_area] * (LEAVES in heads or given.prior_leaves)
-    data = hashlib.sha256(repr((cube.region, cube.grid, dict(cube.co2))).encode())
-    data.update(cube.luh2.states.tobytes() if cube.luh2 else b"")
-    for values in cube.static.values():
+    layers = ["land_use"] * (USE in heads or given.land_use)
+    layers += ["land_cover"] * (COVER in heads or given.prior_cover or given.land_cover or LEAVES in heads)
+    layers += ["leaf_area_index"] * (LEAVES in heads or given.prior_leaves)
+    co2 = {year: float(cube.field("co2", year)) for year in cube.years("co2")} if "co2" in cube else {}
+    data = hashlib.sha256(repr((cube.name, cube.grid, co2)).encode())
+    for year in cube.years("luh2_state") if "luh2_state" in cube else ():
+        data.update(cube.field("luh2_state", year).tobytes())
+    for values in map(cube.field, cube.static):
         data.update(np.ascontiguousarray(values).tobytes())
     for year in sorted({year for pair in pairs for year in pair}):
         for layer in layers:
-            data.update(np.ascontiguousarray(layer.at(year)).tobytes())
+            data.update(np.ascontiguousarray(cube.field(layer, year)).tobytes())
         if given.climate:
-            data.update(np.ascontiguousarray(cube.climate.of(year - given.coupled)).tobytes())
+            data.update(np.ascontiguousarray(cube.field("climate", year - given.coupled)).tobytes())
     return data.hexdigest()

@@ -8,30 +8,31 @@ from ai4land.models.green import Pair
 from ai4land.models.green_inputs import COVERS, GROUPS, USE, USES, GreenInputs, places
 from ai4land.models.transitions import all_cells, by_prior_class, drawn_towards
 from ai4land.samples.predictors import level_1
-from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.samples.region import Region
 from ai4land.vegetation import MONTHS
+from ai4land.windows import Window
 
 _ROWS = 512  # rows of a region that are looked at together
 
 
-def blocks(cube: VegetationCube) -> list[Window]:
+def blocks(cube: Region) -> list[Window]:
     """A region in blocks of rows."""
     return Window.whole(cube.grid.shape).tiles((_ROWS, cube.grid.cols))
 
 
-def count_changes(cube: VegetationCube, inputs: GreenInputs, head: str, pairs: list[Pair]) -> dict[int, np.ndarray]:
+def count_changes(cube: Region, inputs: GreenInputs, head: str, pairs: list[Pair]) -> dict[int, np.ndarray]:
     """How often each class followed, by years between the maps: arrays (prior class + 1, land use now + 1, class).
 
     Land use of the target year is told apart where it is given. The last rows are those of none.
     """
-    maps, known = (cube.land_use, USES) if head == USE else (cube.land_cover, COVERS)
+    target, known = ("land_use", USES) if head == USE else ("land_cover", COVERS)
     told, size = inputs.given.land_use, known.size
     shape = size + 1, USES.size + 1, size + 1
     out = {gap: np.zeros(math.prod(shape)) for gap in sorted({year - prior for prior, year in pairs})}
     for window in blocks(cube):
-        place = {y: places(maps.at(y, window), known) for y in {y for pair in pairs for y in pair}}
+        place = {y: places(cube.field(target, y, window), known) for y in {y for pair in pairs for y in pair}}
         for prior, year in pairs:
-            use = places(cube.land_use.at(year, window), USES) if told else np.full_like(place[year], USES.size)
+            use = places(cube.field("land_use", year, window), USES) if told else np.full_like(place[year], USES.size)
             key = (place[prior] * shape[1] + use) * shape[2] + place[year]
             out[year - prior] += np.bincount(key.ravel(), minlength=math.prod(shape))
     return {gap: table.reshape(shape)[..., :size] for gap, table in out.items()}
@@ -61,7 +62,7 @@ def log_frequencies(counts: np.ndarray) -> np.ndarray:
     return np.log(drawn_towards(counts, by_prior_class(every, stays, hidden))).astype(np.float32)
 
 
-def mean_seasons(cube: VegetationCube, years: list[int]) -> np.ndarray:
+def mean_seasons(cube: Region, years: list[int]) -> np.ndarray:
     """Mean leaf area index by level-1 class of land cover and month, (class + 1, 12) float32, m2 m-2.
 
     The last row, and every class without cells, is the mean of all cells.
@@ -69,8 +70,8 @@ def mean_seasons(cube: VegetationCube, years: list[int]) -> np.ndarray:
     total, number = np.zeros((2, MONTHS, GROUPS.size + 1))
     for window in blocks(cube):
         for year in years:
-            group = places(level_1(cube.land_cover.at(year, window)), GROUPS)
-            for month, values in enumerate(cube.leaf_area.at(year, window)):
+            group = places(level_1(cube.field("land_cover", year, window)), GROUPS)
+            for month, values in enumerate(cube.field("leaf_area_index", year, window)):
                 have = np.isfinite(values)
                 total[month] += np.bincount(group[have], values[have], GROUPS.size + 1)
                 number[month] += np.bincount(group[have], minlength=GROUPS.size + 1)

@@ -19,7 +19,7 @@ from ai4land.models.start import LEAST, start_shares, transition_frequencies
 from ai4land.samples import (
     Batch,
     Case,
-    RegionCube,
+    Region,
     Split,
     case_batch,
     feature_matrix,
@@ -86,7 +86,7 @@ class Trees(Whole):
         self.transitions: dict[int, np.ndarray] = {}
         self.temperature = 1.0
 
-    def _tables(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> Iterator[Table]:
+    def _tables(self, cube: Region, split: Split, cases: list[Case], rows: int, stream: int) -> Iterator[Table]:
         """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases, case by case."""
         rng = np.random.default_rng([int(self.settings["seed"]), stream, split.fold or 0])
         chosen = [cases[i] for i in np.sort(rng.permutation(len(cases))[: int(self.settings["cases"])])]
@@ -94,11 +94,11 @@ class Trees(Whole):
         keep = min(1.0, rows / max(sum(int(learnable(cube, case).sum()) for case in chosen), 1))
         for case in chosen:
             where = learnable(cube, case) & (rng.random(cube.grid.shape) < keep)
-            where &= np.isin(cube.map(case.year), self.classes)
+            where &= np.isin(cube.field("land_use", case.year), self.classes)
             batch = case_batch(cube, split, case)
             table = feature_table(batch, where)
             self.features = list(table)
-            labels = np.searchsorted(self.classes, cube.map(case.year)[where])
+            labels = np.searchsorted(self.classes, cube.field("land_use", case.year)[where])
             yield feature_matrix(table), labels, self._margin(batch, where)
 
     def _masked(self, case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Case:
@@ -108,12 +108,15 @@ class Trees(Whole):
         hidden = hide_patches(shape, rng.random(), rng)
         return replace(case, hidden=hidden if case.hidden is None else hidden | case.hidden)
 
-    def _learn_transitions(self, cube: RegionCube, split: Split) -> None:
+    def _learn_transitions(self, cube: Region, split: Split) -> None:
         """Where boosting starts, and the classes that there are."""
         count = transition_counts(cube, split.train)
         self.classes = [int(c) for c in np.flatnonzero(np.sum(list(count.values()), axis=(0, 1)))] if count else []
         if self.settings["masked"]:
-            seen = [np.unique(cube.map(c.year)[slice(None) if c.where is None else c.where]) for c in split.train]
+            seen = [
+                np.unique(cube.field("land_use", c.year)[slice(None) if c.where is None else c.where])
+                for c in split.train
+            ]
             self.classes = [int(c) for c in np.unique(np.concatenate(seen)) if c != NO_DATA]
         self.transitions = transition_frequencies(count, self.classes)
 
@@ -134,7 +137,7 @@ class Trees(Whole):
             "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: RegionCube, split: Split) -> Self:
+    def fit(self, cube: Region, split: Split) -> Self:
         """Learn from the training cases; validation cases stop the boosting, and then, in a refit, join them.
 
         Raises
@@ -145,7 +148,7 @@ class Trees(Whole):
         self._learn_transitions(cube, split)
         if len(self.classes) < 2:
             raise ValueError(
-                f"{split.experiment}, region {cube.region}, fold {split.fold}: training cells hold classes "
+                f"{split.experiment}, region {cube.name}, fold {split.fold}: training cells hold classes "
                 f"{self.classes}, two are needed; is the region all ocean? Use a larger region or fewer folds."
             )
         rows, threads, fold = int(self.settings["rows"]), int(self.settings["threads"]), split.fold

@@ -15,7 +15,7 @@ from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_crosswalk, read_legend, recode
 from ai4land.models.green import GreenModel
 from ai4land.predict.counts import LASTING_YEARS
-from ai4land.samples.vegetation import VegetationCube
+from ai4land.samples.region import Region
 from ai4land.targets import read_target
 
 LEGENDS = ("land_cover", "land_cover_22", "land_use")  # 37, 22 and 8 classes
@@ -33,7 +33,7 @@ class Judged:
     maps: dict[str, dict[Title, np.ndarray]] = field(default_factory=dict)  # by experiment
 
 
-def predict_cover(model: GreenModel, cube: VegetationCube, prior_year: int, year: int) -> dict[str, Labels]:
+def predict_cover(model: GreenModel, cube: Region, prior_year: int, year: int) -> dict[str, Labels]:
     """Land cover of a region by each rule that makes a map of probabilities, and the probability of its classes.
 
     Returns
@@ -53,7 +53,7 @@ def predict_cover(model: GreenModel, cube: VegetationCube, prior_year: int, year
                 labels[part] = most_probable_class(target, p)
             else:
                 corner = part.moved(*cube.corner).corner
-                labels[part] = expected_map(target, p, cube.land_cover.at(prior_year, part), corner)
+                labels[part] = expected_map(target, p, cube.field("land_cover", prior_year, part), corner)
             probability[part] = probability_of(target, p, labels[part])
     return made
 
@@ -67,22 +67,22 @@ def _as_legend(cover: np.ndarray, legend: str) -> np.ndarray:
     return cover if legend == "land_cover" else recode(cover, read_crosswalk("land_cover", legend), "land cover")
 
 
-def _lasting(cube: VegetationCube, experiment: Experiment, year: int) -> np.ndarray | None:
+def _lasting(cube: Region, experiment: Experiment, year: int) -> np.ndarray | None:
     """Observed map without changes that do not last, None where the maps to tell are not there."""
     later = [year + experiment.sign * i for i in range(LASTING_YEARS)]
-    if not set(later) <= set(cube.land_cover.years):
+    if not set(later) <= set(cube.years("land_cover")):
         return None
-    return keep_lasting(cube.land_cover.at(experiment.start), [cube.land_cover.at(y) for y in later], 0)
+    return keep_lasting(cube.field("land_cover", experiment.start), [cube.field("land_cover", y) for y in later], 0)
 
 
 def count_cover(
-    cube: VegetationCube, name: str, experiment: Experiment, year: int, made: Mapping[Title, Labels]
+    cube: Region, name: str, experiment: Experiment, year: int, made: Mapping[Title, Labels]
 ) -> pd.DataFrame:
     """Counts of the maps of one test year, all models on the same cells.
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     name : str
         Of the experiment.
     experiment : Experiment
@@ -97,14 +97,14 @@ def count_cover(
         level 1, 8 of land use. Change is counted in blocks of 2 cells and more; the three maps themselves are those of
         one cell. Calibration is that of the 37 classes.
     """
-    prior, observed = cube.land_cover.at(experiment.start), cube.land_cover.at(year)
+    prior, observed = cube.field("land_cover", experiment.start), cube.field("land_cover", year)
     lasting = _lasting(cube, experiment, year)
     where = np.all([labels != 0 for labels, _ in made.values()], axis=0)
     land = class_codes(read_legend("land_cover"), land_only=True)
     judged = where & np.isin(prior, land) & np.isin(observed, land)
     tables = []
     for (model, member), (labels, confidence) in made.items():
-        keys = {"experiment": name, "target": "land_cover", "model": model, "member": member, "region": cube.region,
+        keys = {"experiment": name, "target": "land_cover", "model": model, "member": member, "region": cube.name,
                 "lead": str(abs(year - experiment.start))}  # fmt: skip
         for legend in LEGENDS:
             p, o, s = (_as_legend(m, legend) for m in (prior, observed, labels))
@@ -118,7 +118,7 @@ def count_cover(
 
 
 def judge_cover(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, Experiment],
+    models: Mapping[Title, GreenModel], cube: Region, experiments: Mapping[str, Experiment],
     folders: Mapping[Title, Path],
 ) -> Judged:  # fmt: skip
     """Fit every model on each experiment, predict its test maps from the map it starts from, and count.
@@ -127,7 +127,7 @@ def judge_cover(
     ----------
     models : mapping of (str, str) to GreenModel
         By name and member; they are fitted anew for each experiment.
-    cube : VegetationCube
+    cube : Region
     experiments : mapping of str to Experiment
     folders : mapping of (str, str) to pathlib.Path
         Where to save what was learned for the first experiment, by name and member.

@@ -9,7 +9,7 @@ stands in a list beside the store, which has its name only once it is whole; wha
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from ai4land.product.rollouts import check_rollouts, rollout_path
 from ai4land.product.store import create_product, partial_path
 from ai4land.product.years import Years
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, read_region
+from ai4land.samples import Region, read_region
 from ai4land.stitch import CONFIDENCE_SCALE, Tile, chance_of, plan_tiles, stitch_window, tile_weights
 from ai4land.windows import Window
 
@@ -134,20 +134,13 @@ def _rollout(path: Path, about: str) -> xr.Dataset:
 
 
 @lru_cache(maxsize=1)
-def _region(work: _Work, region: str, scenario: str | None) -> RegionCube:
+def _region(work: _Work, region: str, scenario: str | None) -> Region:
     return read_region(work.cube, work.run, region, scenario, resident=False)
 
 
-def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> RegionCube:
-    """A window of a region, with what the 0.25 degree fields need."""
-    cube = _region(work, region, scenario)
-    own = window.relative_to(work.tiles[region].own)
-    coarse = (..., *own.coarse())
-    luh2 = cube.luh2 and replace(cube.luh2, states=cube.luh2.states[coarse], fraction=cube.luh2.fraction[coarse])
-    return replace(
-        cube, grid=cube.grid.cut(*own), land_use=cube.land_use[:, *own], fraction=cube.fraction[coarse],
-        area=cube.area[coarse], static={}, luh2=luh2,
-    )  # fmt: skip
+def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> Region:
+    """A window of a region."""
+    return _region(work, region, scenario).cut(window.relative_to(work.tiles[region].own))
 
 
 def _rolled(work: _Work, region: str, window: Window, year: int, member: int) -> xr.Dataset:
@@ -192,7 +185,8 @@ def _map(work: _Work, root: zarr.Group, region: str, window: Window, year: int) 
     if year in work.years.all:
         return np.asarray(root["land_use"][(work.years.all.index(year), *window)])  # type: ignore[index]
     cube = _region(work, region, _scenario(work, year + 1))
-    return cube.map(year, window.relative_to(work.tiles[region].own)) if year in cube.years else None
+    own = window.relative_to(work.tiles[region].own)
+    return cube.field("land_use", year, own) if year in cube.years("land_use") else None
 
 
 def _scenario(work: _Work, year: int) -> str | None:
@@ -210,7 +204,7 @@ def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
     spread = residual = None
     if experiment := work.experiment(year):
         free = np.isin(labels, class_codes(read_legend("land_use"), land_only=True))
-        wanted = wanted_areas(cube, experiment, year, cube.map(experiment.start), free)
+        wanted = wanted_areas(cube, experiment, year, cube.field("land_use", experiment.start), free)
         residual = area_residual(labels, wanted)
         rolled = [_rolled(work, region, window, year, member) for member in range(experiment.members)]
         spread = member_spread([one["land_use"].to_numpy() for one in rolled], cube.grid)

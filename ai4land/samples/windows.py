@@ -13,9 +13,10 @@ import torch
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import Batch, RegionCube, coarse_field
+from ai4land.samples.arrays import Batch, coarse_field
 from ai4land.samples.cases import Case, Split, learnable
 from ai4land.samples.patches import Patches, draw_patches
+from ai4land.samples.region import Region
 from ai4land.windows import Shape, Window
 
 _TRIES = 20  # windows drawn before one without a label is accepted
@@ -36,7 +37,7 @@ class WindowSampler:
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
         In memory, or not.
     split : Split
         Decides the inputs; no cell outside its cases is ever a label.
@@ -56,7 +57,7 @@ class WindowSampler:
     """
 
     def __init__(
-        self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
+        self, cube: Region, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
         device: torch.device | None = None, layers: Callable[[Case], dict[str, np.ndarray]] | None = None,
         candidates: int = 1,
     ) -> None:  # fmt: skip
@@ -80,7 +81,8 @@ class WindowSampler:
     def _changed(self, place: tuple[Case, Window]) -> float:
         """Share of the cells of a window that change and may be learned from."""
         case, window = place[0], place[1].thinned(_STRIDE)
-        changed = self.cube.map(case.prior_year, window) != self.cube.map(case.year, window)
+        prior, observed = (self.cube.field("land_use", year, window) for year in (case.prior_year, case.year))
+        changed = prior != observed
         return float((changed & learnable(self.cube, case, window)).mean())
 
     def plan(self, number: int, count: int) -> list[Drawn]:
@@ -135,7 +137,7 @@ class WindowSampler:
         return replace(batch, earlier=torch.where(hidden[:, None], NO_DATA, earlier)), labels
 
     def _maps(self, windows: list[Drawn], years: Sequence[int]) -> torch.Tensor:
-        return torch.stack([self._map(year, one.window) for year, one in zip(years, windows, strict=True)])
+        return torch.stack([self._field("land_use", y, one.window) for y, one in zip(years, windows, strict=True)])
 
     def _batch(self, windows: list[Drawn], prior: torch.Tensor, valid: torch.Tensor) -> Batch:
         around = max(self.split.coarse_cells)
@@ -143,8 +145,8 @@ class WindowSampler:
         coarse = {c: torch.stack([self._coarse(w, k, c) for w, k in zip(windows, corners, strict=True)])
                   for c in self.split.coarse_cells}  # fmt: skip
         start = [w.window.moved(-k[0], -k[1]).corner for w, k in zip(windows, corners, strict=True)]
-        names = self.cube.static if self.split.statics else {}
-        static = {n: torch.stack([self._cut(n, self.cube.static[n], w.window) for w in windows]) for n in names}
+        names = self.cube.static if self.split.statics else ()
+        static = {n: torch.stack([self._field(n, None, w.window) for w in windows]) for n in names}
         if self.layers is not None:
             more = [self._layers(w) for w in windows]
             static |= {name: torch.stack([one[name] for one in more]) for name in more[0]}
@@ -168,11 +170,10 @@ class WindowSampler:
     def _states(self, windows: list[Drawn], corners: list[Shape]) -> dict[str, torch.Tensor]:
         if self.split.coarse != "luh2":
             return {}
-        luh2 = self.cube.luh2
-        assert luh2 is not None
-        cut = [self._around(("states", w.case.year), lambda y=w.case.year: luh2.states[luh2.index(y)], k, COARSE_CELLS)
+        states = "luh2_state"
+        cut = [self._around((states, w.case.year), partial(self.cube.field, states, w.case.year), k, COARSE_CELLS)
                for w, k in zip(windows, corners, strict=True)]  # fmt: skip
-        return dict(zip(luh2.names, torch.stack(cut, 1), strict=True))
+        return dict(zip(self.cube.names(states), torch.stack(cut, 1), strict=True))
 
     def _coarse(self, drawn: Drawn, corner: Shape, cells: int) -> torch.Tensor:
         # Kept by year and not by pair: there are many more pairs.
@@ -198,18 +199,20 @@ class WindowSampler:
         rows, cols = ((-(-size // around) + 3) * around // cells for size in self.size)
         return self._kept[key][..., *Window.at((corner[0] // cells, corner[1] // cells), (rows, cols))]
 
-    def _map(self, year: int, window: Window) -> torch.Tensor:
-        if isinstance(self.cube.land_use, np.ndarray):
-            return self._cut(year, self.cube.map(year), window)
-        return self._on(self.cube.map(year, window))
-
-    def _cut(self, name: Any, field: Any, window: Window) -> torch.Tensor:
-        """A window of a fine field: of its copy on the device where it is in memory, else read."""
-        if not isinstance(field, np.ndarray):
-            return self._on(np.asarray(field[window]))
-        key = name, id(field) if name in ("where", "hidden") else 0
+    def _field(self, name: str, year: int | None, window: Window) -> torch.Tensor:
+        """A window of a fine field: of its copy on the device where the region is in memory, else read."""
+        if not self.cube.resident:
+            return self._on(self.cube.field(name, year, window))
+        key = "field", name, year
         if key not in self._kept:
-            self._kept[key] = self._on(field)
+            self._kept[key] = self._on(self.cube.field(name, year))
+        return self._kept[key][window]
+
+    def _cut(self, name: str, mask: np.ndarray, window: Window) -> torch.Tensor:
+        """A window of a mask of a case, of its copy on the device."""
+        key = name, id(mask)
+        if key not in self._kept:
+            self._kept[key] = self._on(mask)
         return self._kept[key][window]
 
     def _on(self, values: np.ndarray) -> torch.Tensor:
