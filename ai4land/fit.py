@@ -24,7 +24,8 @@ import torch
 from ai4land.devices import connect
 from ai4land.execute import locked, read_knobs
 from ai4land.legend import DATA
-from ai4land.models import Neural, make_networks
+from ai4land.models.choose import make_networks
+from ai4land.models.neural import Neural
 from ai4land.runs import SHARED, Run, read_run, run_folder
 from ai4land.samples import Region, make_split, read_region
 

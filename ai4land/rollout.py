@@ -23,8 +23,7 @@ from ai4land.allocate.wanted import wanted_areas
 from ai4land.checks import check_room, room_on_disk
 from ai4land.experiments import step_years
 from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
-from ai4land.models import Model
-from ai4land.models.base import most_probable
+from ai4land.models.base import Model, most_probable
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
 from ai4land.samples import Region, first_case, make_batch

@@ -17,8 +17,9 @@ from sklearn.metrics import roc_auc_score
 from ai4land.allocate import expected_change, match_areas
 from ai4land.allocate.wanted import wanted_areas
 from ai4land.legend import class_codes, read_legend
-from ai4land.models import Neural, Trees
 from ai4land.models.base import Model, most_probable
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment, read_run
 from ai4land.samples import Region, held_out, make_batch, make_split, read_region

@@ -25,7 +25,7 @@ from torch import nn
 
 from ai4land.export.formats import write_formats
 from ai4land.export.graph import LandUseGraph
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.runs import SHARED, Experiment, read_run
 from ai4land.samples import Region, make_split, read_region
 from ai4land.train import Schedule

@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ai4land.devices import choose_device
 from ai4land.grid import Grid
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
 from ai4land.samples import Region, case_batch, make_split

@@ -35,8 +35,8 @@ from tqdm import tqdm
 
 from ai4land import cube, product, rollout, stitch
 from ai4land.legend import class_codes, read_legend
-from ai4land.models import Neural
 from ai4land.models.inputs import Encoding
+from ai4land.models.neural import Neural
 from ai4land.runs import Run
 from ai4land.samples import read_region
 

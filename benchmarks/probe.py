@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from ai4land import samples
-from ai4land.models import RandomForest, Trees
 from ai4land.models.cover_forest import CoverForest
 from ai4land.models.cover_trees import CoverTrees
+from ai4land.models.forest import RandomForest
 from ai4land.models.green_net import GreenNet
 from ai4land.models.leaf_rows import land_and_water, leaf_rows
 from ai4land.models.leaf_trees import LeafTrees
 from ai4land.models.neural import NETWORKS, Neural
 from ai4land.models.season import SeasonNet
+from ai4land.models.trees import Trees
 from ai4land.runs import Run, read_run
 
 SIDE = 200  # fine cells of the window, from a region's north-west corner

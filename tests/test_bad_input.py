@@ -10,8 +10,10 @@ from conftest import make_cube
 from regions import all_years, luh2_layers
 
 from ai4land.cube import luh2_groups
-from ai4land.models import Neural, Persistence, Trees
+from ai4land.models.baselines import Persistence
 from ai4land.models.inputs import fit_encoding
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.runs import Experiment, read_run
 from ai4land.samples import case_batch, make_split
 from ai4land.sources.luh2 import STATES

@@ -22,7 +22,7 @@ from regions import all_years, luh2_layers
 from ai4land.export.bundle import write_bundle
 from ai4land.export.emulator import Emulator
 from ai4land.export.formats import example_inputs
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.runs import Experiment, read_run
 from ai4land.samples import make_split
 from ai4land.sources.luh2 import STATES

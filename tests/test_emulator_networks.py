@@ -19,10 +19,10 @@ from ai4land.export.emulator import Emulator
 from ai4land.export.graph import LandUseGraph
 from ai4land.export.green_graph import GreenGraph, describe
 from ai4land.grid import COARSE_CELLS
-from ai4land.models import Neural
 from ai4land.models.green_chain import predict_chain
 from ai4land.models.green_inputs import COVER, LEAVES
 from ai4land.models.green_net import GreenNet
+from ai4land.models.neural import Neural
 from ai4land.rollout import roll
 from ai4land.runs import read_run
 from ai4land.samples import make_split

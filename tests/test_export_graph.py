@@ -14,7 +14,7 @@ from ai4land.export.formats import example_inputs
 from ai4land.export.graph import LandUseGraph, variable
 from ai4land.export.layers import SoftAreas, hat
 from ai4land.grid import block_index
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.refine import refine
 from ai4land.runs import Experiment
 from ai4land.samples import cut_batch, make_batch, make_split

@@ -4,8 +4,11 @@ import xgboost
 from conftest import make_cube
 
 from ai4land.allocate import expected_counts
-from ai4land.models import CoarseMajority, KernelDensity, Persistence, RandomForest, Trees, boosting
+from ai4land.models import boosting
 from ai4land.models.base import most_probable
+from ai4land.models.baselines import CoarseMajority, KernelDensity, Persistence
+from ai4land.models.forest import RandomForest
+from ai4land.models.trees import Trees
 from ai4land.runs import Experiment
 from ai4land.samples import Batch, case_batch, kernel_density, make_split
 

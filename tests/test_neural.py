@@ -9,8 +9,8 @@ from conftest import make_cube
 
 from ai4land.allocate import expected_counts
 from ai4land.devices import choose_device
-from ai4land.models import Neural
 from ai4land.models.inputs import Encoding, change_weights, fit_encoding, turn
+from ai4land.models.neural import Neural
 from ai4land.models.unet import UNet
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment

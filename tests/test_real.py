@@ -8,7 +8,7 @@ from ai4land import cube, predict
 from ai4land.evaluate import beside_claims, check_reproduced, pool_counts, score_counts
 from ai4land.grid import grid_of
 from ai4land.legend import DATA, read_crosswalk, recode
-from ai4land.models import Persistence
+from ai4land.models.baselines import Persistence
 from ai4land.runs import read_run
 from ai4land.samples import Region
 from ai4land.sources import find_inputs, inventory, open_input

@@ -10,8 +10,8 @@ from tiny_run import tiny_land_use
 from ai4land import rollout
 from ai4land.allocate import expected_counts
 from ai4land.experiments import step_years
-from ai4land.models import Persistence
 from ai4land.models.base import Whole
+from ai4land.models.baselines import Persistence
 from ai4land.rollout import PROBABILITY_SCALE, own_maps, roll
 from ai4land.runs import Experiment
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from conftest import make_cube
 
-from ai4land.models import KernelDensity, Neural, Trees
+from ai4land.models.baselines import KernelDensity
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.runs import Experiment
 from ai4land.samples import (
     RADII,

@@ -12,7 +12,8 @@ import torch
 from safetensors.numpy import load_file
 
 from ai4land.fit import notebook_knobs, processes
-from ai4land.models import Neural, make_networks
+from ai4land.models.choose import make_networks
+from ai4land.models.neural import Neural
 from ai4land.models.unet import FromPrior
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment

@@ -9,9 +9,11 @@ import torch
 from conftest import make_cube
 from scipy import ndimage
 
-from ai4land.models import CoarseMajority, KernelDensity, Neural, Persistence, Trees
 from ai4land.models.base import Whole
+from ai4land.models.baselines import CoarseMajority, KernelDensity, Persistence
 from ai4land.models.cnn import CNN
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.models.unet import UNet
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
