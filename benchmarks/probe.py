@@ -24,6 +24,7 @@ from ai4land.models.neural import NETWORKS, Neural
 from ai4land.models.season import SeasonNet
 from ai4land.models.trees import Trees
 from ai4land.runs import Run, read_run
+from ai4land.windows import Window
 
 SIDE = 200  # fine cells of the window, from a region's north-west corner
 THIN = 7  # one cell in so many is in a table of predictors
@@ -66,8 +67,8 @@ def probe_vegetation(run: Run, cube: Path, model: Path, folder: Path, about: dic
     """A model of land cover, leaf area, or more: the first test year of the first experiment."""
     cover = about.get("legend") == "land_cover"
     experiment = next(iter((run.vegetation.land_cover if cover else run.vegetation.leaf_area).values()))
-    pair, window = (experiment.start, experiment.targets[0]), (slice(0, SIDE), slice(0, SIDE))
-    data = samples.read_vegetation(cube, run, region_of(run, model))
+    pair, window = (experiment.start, experiment.targets[0]), Window.at((0, 0), (SIDE, SIDE))
+    data = samples.read_region(cube, run, region_of(run, model), fields=samples.VEGETATION)
     if "channels" in about:
         made = (SeasonNet if about["model"] == "sequence" else GreenNet).load(folder)
         made.settings["precision"] = "fp32"
