@@ -104,7 +104,7 @@ def test_weights_and_rows_and_stores_that_are_missing_are_said(compared):
 
     status, said = compared(change)
     assert status == 1 and "models/unet/weights.safetensors: missing today" in said
-    assert "BROKEN  scores: 1 rows missing, 0 new" in said
+    assert "BROKEN  scores: 1 rows missing (0 precision), 0 new" in said
     assert "BROKEN  land_use.zarr/land_use: missing today" in said
 
 
