@@ -17,6 +17,7 @@ from ai4land.sources import find_files
 from ai4land.sources.climate import read_climate_variables
 from ai4land.sources.inputs import check_cover_versions, needs, wanted_years
 from ai4land.sources.luh2 import STATES
+from ai4land.targets import read_target
 from ai4land.twin.leaf_area import dekads, write_leaf_area
 from ai4land.vegetation import Vegetation
 
@@ -329,7 +330,8 @@ def test_leaf_area_of_another_scale_or_version_is_refused(raw, store, tmp_path):
 
 
 def test_leaf_area_that_no_leaf_has_is_refused(raw, store, monkeypatch):
-    monkeypatch.setattr(blocks, "_MOST_LEAVES", 0.5)
+    leaves = read_target("leaf_area_index").model_copy(update={"range": (0.0, 0.5)})
+    monkeypatch.setattr(blocks, "read_target", lambda name: leaves)
     window = slice(0, 25), slice(0, 25)
     with pytest.raises(ValueError, match=r"leaf area index of 2000 reaches .* m2 m-2, more than 0.5: the files hold"):
         blocks._write_leaf_area(store, green_inputs(raw), GRID.cut(*window), window)
