@@ -18,6 +18,7 @@ from ai4land.samples.static import read_static
 from ai4land.samples.vegetation import Climate, VegetationCube, Window, Yearly
 from ai4land.sources.climate import read_climate_variables
 from ai4land.sources.inputs import check_cover_versions
+from ai4land.store import unpack
 from ai4land.vegetation import MONTHS, Vegetation
 
 _KEPT = 1 << 28  # bytes of the years of one layer that stay in memory
@@ -142,17 +143,10 @@ def _maps(path: Path, group: str, name: str, cells: Window) -> Yearly:
 
 def _seasons(path: Path, cells: Window) -> Yearly:
     """Leaf area of the years of which all months are there."""
-    stored = open_cube(path, "lai")["leaf_area_index"]
-    missing, scale = stored.attrs["_FillValue"], np.float32(stored.attrs["scale_factor"])
-    read = _reader(
-        zarr.open_array(path / "lai" / "leaf_area_index", mode="r"), _whole_years(stored["time"]), MONTHS, cells
-    )
-
-    def season(year: int, window: Window) -> np.ndarray:
-        packed = read(year, window)
-        return np.where(packed == missing, np.float32(np.nan), packed * scale)
-
-    return Yearly("leaf area index", list(_whole_years(stored["time"])), season)
+    first = _whole_years(open_cube(path, "lai")["time"])
+    array = zarr.open_array(path / "lai" / "leaf_area_index", mode="r")
+    read, packing = _reader(array, first, MONTHS, cells), dict(array.attrs)
+    return Yearly("leaf area index", list(first), lambda year, window: unpack(read(year, window), packing))
 
 
 def _whole_years(time: xr.DataArray) -> dict[int, int]:
