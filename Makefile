@@ -34,9 +34,10 @@ ENV := $(CURDIR)/.venv
 endif
 BIN   := $(ENV)/bin
 READY := $(ENV)/.ai4land-$(shell cksum requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+NO_PYTHON := ai4land needs Python 3.11 or newer; none found. Install it, or give PYTHON=/path/to/python3.
 
 $(READY): requirements.lock pyproject.toml
-	@[ -n "$(PYTHON)" ] || { echo "ai4land needs Python 3.11 or newer; none found. Install it, or give PYTHON=/path/to/python3." >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "$(NO_PYTHON)" >&2; exit 1; }
 	@echo "Making the environment in $(ENV): about 2 minutes and 2.5 GB, once."
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(ENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -49,7 +50,6 @@ export MALLOC_TRIM_THRESHOLD_ := 268435456
 export MALLOC_TOP_PAD_ := 33554432
 
 # --- the paper ---------------------------------------------------------------------------------------
-py      = $(foreach m,$(1),$(wildcard ai4land/$(m).py ai4land/$(m)/*.py))
 # REGIONS follows run.yml: one row "regions: [a, b]".
 REGIONS := $(shell sed -n 's/^regions: *\[\(.*\)\] *$$/\1/p' $(SETTINGS)/run.yml 2>/dev/null | tr ',' ' ')
 # Runs with a stepwise experiment are stepped year by year and stitched into a product.
@@ -65,8 +65,16 @@ near    = $(filter $(REGIONS),$(shell awk -F, 'NR == FNR {if ($$1 == "$(1)") {w 
     FNR > 1 && $$2 <= e + 2 && $$4 >= w - 2 && $$3 <= n + 2 && $$5 >= s - 2 {print $$1}' data/regions.csv data/regions.csv))
 greens  = $(foreach r,$(GREEN),$(OUT)/$(r)/$(1).ipynb)
 steps   = $(foreach r,$(REGIONS),$(OUT)/$(r)/$(1).ipynb)
-BASE   := ai4land/execute.py $(call py,legend grid checks experiments vegetation runs) $(SETTINGS)/run.yml data/regions.csv $(wildcard data/legends/*.csv) data/luh2_pools.csv
 knobs   = $(wildcard $(SETTINGS)/$(1).yml)
+# What a step needs beside the notebooks before it, which its rule names: the code and tables that imports lead to, the run
+# and the step's knobs. Commands that make no step do not ask for it: they work while a notebook is half written.
+COMMANDS := test environment lint data-report plan lab bench figures lock clean help
+ifneq ($(filter-out $(COMMANDS),$(MAKECMDGOALS)),)
+NEEDS := $(shell $(or $(wildcard $(BIN)/python),$(PYTHON),$(error $(NO_PYTHON))) -I -S prerequisites.py $(wildcard notebooks/*.ipynb) ai4land.execute ai4land.fit)
+$(if $(NEEDS),,$(error No prerequisites; the line above says why))
+$(foreach line,$(NEEDS),$(eval NEEDS_$(subst |, ,$(line))))
+endif
+needs = $(NEEDS_$(1)) $(NEEDS_ai4land.execute) $(SETTINGS)/run.yml $(call knobs,$(1))
 
 # Execute $< into $@ with the run's knobs; -r arguments are $(1).
 define execute
@@ -76,46 +84,48 @@ endef
 all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb) $(OUT)/12-export.ipynb  ## run the whole paper for RUN: data to product, scores and figures
 	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
 
-$(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
+$(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(call needs,01-download) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
-$(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
+$(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(call needs,02-regrid) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/shared/costs-unet.csv: notebooks/03-train-unet.ipynb $(call steps,02-regrid) $(BASE) $(call py,cube refine samples allocate devices train models fit) $(call knobs,03-train-unet) | $(READY)
+$(OUT)/shared/costs-unet.csv: notebooks/03-train-unet.ipynb $(call steps,02-regrid) $(NEEDS_ai4land.fit) $(SETTINGS)/run.yml $(call knobs,03-train-unet) | $(READY)
 	@mkdir -p $(@D) && echo "shared network: training on all regions; log $(@D)/fit.log"
 	@PATH="$(BIN):$$PATH" OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m ai4land.fit $(RUN) shared 2>&1 | tee -a $(@D)/fit.log
-$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(SHARED) $(BASE) $(call py,cube evaluate refine samples allocate devices train models predict) $(call knobs,03-train-unet) | $(READY)
+$(OUT)/%/03-train-unet.ipynb: notebooks/03-train-unet.ipynb $(OUT)/%/02-regrid.ipynb $(SHARED) $(call needs,03-train-unet) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
-$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples allocate models predict) $(call knobs,04-train-trees) | $(if $(SHARED),$(call steps,02-regrid)) $(READY)
+$(OUT)/%/04-train-trees.ipynb: notebooks/04-train-trees.ipynb $(OUT)/%/02-regrid.ipynb $(call needs,04-train-trees) | $(if $(SHARED),$(call steps,02-regrid)) $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
 .SECONDEXPANSION:
-$(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube evaluate refine samples allocate models predict rollout stitch) $(call knobs,06-reconstruct) | $(READY)
+$(OUT)/%/06-reconstruct.ipynb: notebooks/06-reconstruct.ipynb $(OUT)/%/03-train-unet.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(call needs,06-reconstruct) | $(READY)
 	$(call execute,-r region $*)
-$(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(BASE) $(call py,cube samples allocate models predict rollout stitch product) $(call knobs,07-stitch) | $(READY)
+$(OUT)/07-stitch.ipynb: notebooks/07-stitch.ipynb $(call steps,06-reconstruct) $(call needs,07-stitch) | $(READY)
 	$(call execute)
-$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(if $(GREEN),$(call greens,09-land-cover) $(call greens,10-leaf-area) $(OUT)/11-joint-model.ipynb) $(BASE) $(call py,evaluate plot) data/claims.csv $(call knobs,05-evaluate) | $(READY)
+$(OUT)/05-evaluate.ipynb: notebooks/05-evaluate.ipynb $(call steps,03-train-unet) $(call steps,04-train-trees) $(if $(STEPWISE),$(call steps,06-reconstruct)) $(if $(GREEN),$(call greens,09-land-cover) $(call greens,10-leaf-area) $(OUT)/11-joint-model.ipynb) $(call needs,05-evaluate) | $(READY)
 	$(call execute)
-$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(BASE) $(call py,plot samples cube product) data/product_readme.md $(call knobs,08-figures) | $(READY)
+$(OUT)/08-figures.ipynb: notebooks/08-figures.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(call needs,08-figures) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
-$(OUT)/13-examine-rollouts.ipynb: notebooks/13-examine-rollouts.ipynb $(OUT)/05-evaluate.ipynb $(OUT)/07-stitch.ipynb $(BASE) $(call py,cube evaluate plot) $(call knobs,13-examine-rollouts) | $(READY)
+$(OUT)/13-examine-rollouts.ipynb: notebooks/13-examine-rollouts.ipynb $(OUT)/05-evaluate.ipynb $(OUT)/07-stitch.ipynb $(call needs,13-examine-rollouts) | $(READY)
 	$(call execute)
-$(OUT)/%/09-land-cover.ipynb: notebooks/09-land-cover.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) $(wildcard data/crosswalks/land_cover*.csv) $(call knobs,09-land-cover) | $(READY)
+$(OUT)/%/09-land-cover.ipynb: notebooks/09-land-cover.ipynb $(OUT)/%/02-regrid.ipynb $(call needs,09-land-cover) | $(READY)
 	$(call execute,-r region $*)
-$(OUT)/%/10-leaf-area.ipynb: notebooks/10-leaf-area.ipynb $(OUT)/%/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) data/claims.csv $(call knobs,10-leaf-area) | $(READY)
+$(OUT)/%/10-leaf-area.ipynb: notebooks/10-leaf-area.ipynb $(OUT)/%/02-regrid.ipynb $(call needs,10-leaf-area) | $(READY)
 	$(call execute,-r region $*)
-$(OUT)/11-joint-model.ipynb: notebooks/11-joint-model.ipynb $(OUT)/$(firstword $(GREEN))/02-regrid.ipynb $(BASE) $(call py,cube evaluate samples train models plot) $(call knobs,11-joint-model) | $(READY)
+$(OUT)/11-joint-model.ipynb: notebooks/11-joint-model.ipynb $(OUT)/$(firstword $(GREEN))/02-regrid.ipynb $(call needs,11-joint-model) | $(READY)
 	$(call execute,-r region $(firstword $(GREEN)))
 # Land cover and leaf area follow the product's land use.
-$(OUT)/%/14-roll-vegetation.ipynb: notebooks/14-roll-vegetation.ipynb $(OUT)/%/09-land-cover.ipynb $(OUT)/%/10-leaf-area.ipynb $(OUT)/07-stitch.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(BASE) $(call py,cube samples train models stitch product green plot) $(call knobs,14-roll-vegetation) | $(READY)
+$(OUT)/%/14-roll-vegetation.ipynb: notebooks/14-roll-vegetation.ipynb $(OUT)/%/09-land-cover.ipynb $(OUT)/%/10-leaf-area.ipynb $(OUT)/07-stitch.ipynb $$(foreach r,$$(call near,$$*),$(OUT)/$$(r)/02-regrid.ipynb) $(call needs,14-roll-vegetation) | $(READY)
 	$(call execute,-r region $*)
-$(OUT)/15-stitch-vegetation.ipynb: notebooks/15-stitch-vegetation.ipynb $(call greens,14-roll-vegetation) $(BASE) $(call py,cube stitch product green plot) $(call knobs,15-stitch-vegetation) | $(READY)
+$(OUT)/15-stitch-vegetation.ipynb: notebooks/15-stitch-vegetation.ipynb $(call greens,14-roll-vegetation) $(call needs,15-stitch-vegetation) | $(READY)
 	$(call execute)
 # The emulators, with the scores on their card; the host models' files are of the products.
-$(OUT)/12-export.ipynb: notebooks/12-export.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(if $(GREEN),$(OUT)/15-stitch-vegetation.ipynb) $(BASE) $(call py,cube samples allocate models product green export plot) data/model_card.md data/emulator_variables.csv data/green_inputs.csv data/ifs_parameters.csv $(call knobs,12-export) | $(READY)
+$(OUT)/12-export.ipynb: notebooks/12-export.ipynb $(OUT)/05-evaluate.ipynb $(if $(STEPWISE),$(OUT)/07-stitch.ipynb) $(if $(GREEN),$(OUT)/15-stitch-vegetation.ipynb) $(call needs,12-export) | $(READY)
 	$(call execute,-r region $(firstword $(GREEN) $(REGIONS)))
 
 # --- the rest ----------------------------------------------------------------------------------------
 test: $(READY)  ## run every test; RAW=<folder> adds those on real data
 	OMP_NUM_THREADS=1 RAW=$(if $(filter command line environment,$(origin RAW)),$(abspath $(RAW))) $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+environment: $(READY)  ## make the environment: .venv, or the active conda environment
 
 lint: $(READY)  ## ruff, mypy, stripped notebooks, import order of the rooms
 	$(BIN)/ruff check .
@@ -160,4 +170,4 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
 	@echo "  RUN=<run>  one of: $(RUNS) (default demo; <run>-twin: on the made-up planet)   RAW=<folder>  where raw files are"
 
-.PHONY: all test lint data-report plan lab bench figures lock clean help
+.PHONY: all $(COMMANDS)

@@ -87,7 +87,28 @@ class Experiment(BaseModel):
         years = [
             y for y in range(self.test[0], self.test[1] + 1) if not self.leads or abs(y - self.start) in self.leads
         ]
-        return years if self.start < self.test[0] else years[::-1]
+        return years if self.sign > 0 else years[::-1]
+
+    @property
+    def sign(self) -> int:
+        """1 in a forecast, -1 in a hindcast."""
+        return 1 if self.start < self.test[0] else -1
+
+    @property
+    def observed(self) -> list[int]:
+        """Every year whose map it needs, ascending: of a product only those that it learns from and starts with."""
+        years = {self.start, *(() if self.product else self.targets)}
+        return sorted(years.union(self.learned("train"), self.learned("validation")))
+
+    @property
+    def trained_on(self) -> str:
+        """First and last year of training, for tables: ``1985-1997``; empty where the split is spatial alone."""
+        return "{}-{}".format(*self.train) if self.train else ""
+
+    def learned(self, part: Literal["train", "validation"]) -> range:
+        """Years that models are trained on, or that stop their training; none where the split is spatial alone."""
+        first, last = getattr(self, part) or (0, -1)
+        return range(first, last + 1)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
@@ -121,11 +142,18 @@ class Experiment(BaseModel):
             raise ValueError(f"coarse_cells {self.coarse_cells} must be multiples of {COARSE_CELLS}")
         if self.folds and any(self.fold_cells % cells for cells in self.coarse_cells):
             raise ValueError(f"fold_cells {self.fold_cells} must hold whole coarse cells of {self.coarse_cells}")
-        held = set(range(self.test[0], self.test[1] + 1))
-        for name in ("train", "validation"):
-            years = getattr(self, name)
-            if years and held & set(range(years[0], years[1] + 1)):
-                raise ValueError(f"{name} years {years} overlap the test years {self.test}")
+        return self
+
+    @model_validator(mode="after")
+    def _learns_from_other_years(self) -> "Experiment":
+        test = set(range(self.test[0], self.test[1] + 1))
+        for name, given in (("train", self.train), ("validation", self.validation)):
+            if given and given[0] > given[1]:
+                raise ValueError(f"{name} years {given} are none; give the first year first")
+            if given and test & set(range(given[0], given[1] + 1)):
+                raise ValueError(f"{name} years {given} overlap the test years {self.test}")
+        if set(self.learned("train")) & set(self.learned("validation")):
+            raise ValueError(f"train years {self.train} overlap the validation years {self.validation}")
         return self
 
 

@@ -24,9 +24,10 @@ import torch
 from ai4land.devices import connect
 from ai4land.execute import locked, read_knobs
 from ai4land.legend import DATA
-from ai4land.models import Neural, make_networks
+from ai4land.models.choose import make_networks
+from ai4land.models.neural import Neural
 from ai4land.runs import SHARED, Run, read_run, run_folder
-from ai4land.samples import RegionCube, make_split, read_region
+from ai4land.samples import Region, make_split, read_region
 
 NOTEBOOK = DATA.parent / "notebooks" / "03-train-unet.ipynb"
 
@@ -78,7 +79,7 @@ def main() -> int:
     return 0
 
 
-def _fit_all(make: Callable[[], Neural], cube: RegionCube, run: Run, folder: Path | None) -> list[dict[str, object]]:
+def _fit_all(make: Callable[[], Neural], cube: Region, run: Run, folder: Path | None) -> list[dict[str, object]]:
     """Fit one network in every experiment that trains, and in its folds; saved where there is a folder. The costs."""
     costs: list[dict[str, object]] = []
     for name, experiment in run.experiments.items():

@@ -15,32 +15,32 @@ import xarray as xr
 from tqdm import tqdm
 
 from ai4land import source_digest
-from ai4land.allocate import match_areas
+from ai4land.allocate import match_areas, probability_of
 from ai4land.allocate.wanted import wanted_areas
 from ai4land.checks import room_on_disk
 from ai4land.experiments import step_years
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.models import Model
-from ai4land.models.base import most_probable
+from ai4land.models.base import Model, most_probable
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
-from ai4land.samples import RegionCube, first_case, make_batch
+from ai4land.samples import Region, first_case, make_batch
 from ai4land.store import Format, open_store, read, resume, steps_done, write
+from ai4land.targets import read_target
 from ai4land.templates import Template, rollout_group
 
 _FORMAT = Format("rollout", 1, "06-reconstruct")
 _BYTES_A_CELL = 1.0  # of a year, compressed: room that is asked for, about twice what the demo takes
 
 
-def _template(cube: RegionCube, years: list[int]) -> Template:
+def _template(cube: Region, years: list[int]) -> Template:
     """Empty store of a rollout, all years."""
-    needed, title = cube.grid.rows * cube.grid.cols * len(years) * _BYTES_A_CELL, f"{len(years)} years of {cube.region}"
+    needed, title = cube.grid.rows * cube.grid.cols * len(years) * _BYTES_A_CELL, f"{len(years)} years of {cube.name}"
     groups = {"": rollout_group(["land_use"], years, cube.grid)}
     return Template(groups, {"format_version": _FORMAT.version}, int(needed), f"rollout of {title}")
 
 
 def _step(
-    model: Model, cube: RegionCube, experiment: Experiment, maps: list[np.ndarray], years: tuple[int, int],
+    model: Model, cube: Region, experiment: Experiment, maps: list[np.ndarray], years: tuple[int, int],
     draw: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Map of the second year after known maps, that of the first year first, and the probabilities of its classes."""
@@ -59,17 +59,25 @@ def _step(
     return np.where(free, matched.labels, prior).astype(np.uint8), p
 
 
-def _carried(before: np.ndarray, labels: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Chance that a class is right after one more year, if a wrong one comes right as often as a right one goes wrong.
+def carry(before: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Chance that a class is right after one more step, if a wrong one comes right as often as a right one goes wrong.
 
-    ``before`` is that of the year before (1), ``p`` the probabilities that the model gives to this year's classes.
+    Parameters
+    ----------
+    before : numpy.ndarray, shape (y, x), float32
+        Chance that the class of the step before is right (1).
+    own : numpy.ndarray, shape (y, x), float32
+        Probability that the model gives to the class of the step (1).
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), float32
     """
-    own = np.take_along_axis(p, np.where(labels == NO_DATA, 0, labels)[None].astype(np.intp), 0)[0]
-    return np.where(labels == NO_DATA, 0, before * own + (1 - before) * (1 - own))
+    return before * own + (1 - before) * (1 - own)
 
 
 def roll(
-    model: Model, cube: RegionCube, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path,
+    model: Model, cube: Region, name: str, experiment: Experiment, path: Path, bands: np.ndarray, weights: Path,
     member: int = 0, seed: int = 1,
 ) -> xr.Dataset:  # fmt: skip
     """Step a model from the map of ``experiment.start`` through its test years, keeping each year on disk.
@@ -78,7 +86,7 @@ def roll(
     ----------
     model : Model
         Fitted.
-    cube : RegionCube
+    cube : Region
         The region with its halo, and LUH2 of the experiment's scenario.
     name : str
         Of the experiment, for the progress bar.
@@ -107,15 +115,15 @@ def roll(
         If the disk has no room for it.
     """
     years = step_years(experiment)
-    if experiment.coarse == "luh2" and cube.luh2:
+    if experiment.coarse == "luh2":
         for year in (experiment.start, years[-1]):
-            cube.luh2.index(year)
-    maps = [cube.map(y) for y in (experiment.start, *first_case(cube, experiment).earlier)]
+            cube.field("luh2_state", year)
+    maps = [cube.field("land_use", y) for y in (experiment.start, *first_case(cube, experiment).earlier)]
     resume(path, _about(cube, f"{name} {member} {seed}", experiment, weights, maps), _template(cube, years))
     done, year, before = steps_done(path), experiment.start, np.ones(cube.grid.shape, np.float32)
     title, draw = f"{name}, member {member}: {model.name}", 1000 * seed + member if member else None
     bar = tqdm(total=len(years), desc=title, unit="year", mininterval=5)
-    with bar, room_on_disk(path.parent, f"{cube.region}, {title}"):
+    with bar, room_on_disk(path.parent, f"{cube.name}, {title}"):
         for number, following in enumerate(years):
             if done[following]:
                 labels = read(path, "land_use", number)
@@ -123,7 +131,8 @@ def roll(
                 if number:  # what is kept is gone on with, killed or not
                     before = read(path, "confidence", number - 1)
                 labels, p = _step(model, cube, experiment, maps, (year, following), draw)
-                fields = {"land_use": labels, "confidence": _carried(before, labels, p)}
+                own = probability_of(read_target("land_use"), p, labels)
+                fields = {"land_use": labels, "confidence": np.where(labels == NO_DATA, 0, carry(before, own))}
                 _keep(path, number, fields | ({} if member else {"probability": np.where(bands, p, 0)}))
             year, maps = following, [labels, *maps[:-1]]
             bar.update()
@@ -148,15 +157,17 @@ def open_rollout(path: Path, lazy: bool = True) -> xr.Dataset:
 def _keep(path: Path, number: int, fields: dict[str, np.ndarray]) -> None:
     """Write one year, and then its mark."""
     write(path, fields, number)
-    write(path, {"done": np.uint8(1)}, number)
+    write(path, {"done": np.array(1, np.uint8)}, number)
 
 
-def _about(cube: RegionCube, name: str, experiment: Experiment, weights: Path, maps: list[np.ndarray]) -> str:
+def _about(cube: Region, name: str, experiment: Experiment, weights: Path, maps: list[np.ndarray]) -> str:
     """What a rollout depends on: the code, its region, years, first maps, model and forcing."""
-    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {name} {experiment}".encode())
+    digest = hashlib.sha256(f"{source_digest()} {cube.name} {cube.grid} {name} {experiment}".encode())
     for known in maps:
         digest.update(known.tobytes())
-    digest.update(cube.luh2.states.tobytes() if cube.luh2 and experiment.coarse == "luh2" else cube.fraction.tobytes())
+    coarse = "luh2_state" if experiment.coarse == "luh2" else "land_use_fraction"
+    for year in cube.years(coarse):
+        digest.update(cube.field(coarse, year).tobytes())
     for file in sorted(weights.glob("*")):
         digest.update(file.read_bytes())
     return digest.hexdigest()

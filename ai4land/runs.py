@@ -168,7 +168,7 @@ class Run(_Strict):
                     f"experiment {name}: spatial folds are dealt region by region, so a shared network would learn "
                     "from what it is judged on; say weights: own, or give the folds train years too"
                 )
-            learned = {y for part in (trained.train, trained.validation) if part for y in range(part[0], part[1] + 1)}
+            learned = {*trained.learned("train"), *trained.learned("validation")}
             if not experiment.product and learned & set(experiment.targets):
                 raise ValueError(
                     f"experiment {name}: its models, trained as {experiment.trained_as}, learned from test years "
@@ -181,11 +181,8 @@ class Run(_Strict):
                     f"experiment {name}: scenario {experiment.scenario} is not among the inputs' "
                     f"{sorted(self.inputs.scenarios)}; add it to inputs.scenarios"
                 )
-            need = {experiment.start, *(() if experiment.product else experiment.targets)}
-            for years in (experiment.train, experiment.validation):
-                need |= set(range(years[0], years[1] + 1)) if years else set()
-            if need - have:
-                raise ValueError(f"experiment {name} needs years {sorted(need - have)} that the run does not list")
+            if lacking := sorted(set(experiment.observed) - have):
+                raise ValueError(f"experiment {name} needs years {lacking} that the run does not list")
         return self
 
     @model_validator(mode="after")

@@ -27,12 +27,11 @@ from ai4land import __version__
 from ai4land.checks import check_room, room_on_disk
 from ai4land.runs import Run
 from ai4land.templates import Group, Template, compression
+from ai4land.windows import WHOLE, Window
 
-Window = tuple[slice, slice]
 MADE_UP_LICENCE = "none: synthetic"
 _FREE = {"CC0-1.0", "public domain"}
 _NAMED = {"CC-BY-4.0", "BSD-2-Clause"}  # want attribution only
-_WHOLE = slice(None), slice(None)
 _PACKING = ("scale_factor", "add_offset", "_FillValue")
 
 
@@ -277,7 +276,7 @@ def _index(array: zarr.Array, steps: int | slice | None, window: Window) -> tupl
 
 
 def write(
-    path: Path, fields: Mapping[str, np.ndarray], steps: int | slice | None = None, window: Window = _WHOLE
+    path: Path, fields: Mapping[str, np.ndarray], steps: int | slice | None = None, window: Window = WHOLE
 ) -> None:
     """Write fields into some steps and a window of cells; nobody else may write their chunks (shards) meanwhile.
 
@@ -315,7 +314,7 @@ def _pack(array: zarr.Array, values: np.ndarray) -> np.ndarray:
     return packed
 
 
-def read(path: Path, name: str, steps: int | slice | None = None, window: Window = _WHOLE) -> np.ndarray:
+def read(path: Path, name: str, steps: int | slice | None = None, window: Window = WHOLE) -> np.ndarray:
     """Some steps and cells of a field: packed ones in their units, float32, NaN without data; others as stored."""
     array = zarr.open_array(path / name, mode="r")
     return unpack(np.asarray(array[_index(array, steps, window)]), dict(array.attrs))

@@ -117,10 +117,10 @@ class Target(BaseModel):
         return np.setdiff1d(self.codes, class_codes(self.classes, land_only=True))
 
     @property
-    def largest(self) -> float:
-        """Largest value of a quantity, in its units."""
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value of a quantity, in its units."""
         assert self.range is not None, f"{self.name} has no range"
-        return self.range[1]
+        return self.range
 
     @property
     def attributes(self) -> dict[str, object]:
@@ -216,7 +216,7 @@ def read_targets(path: Path = TARGETS) -> dict[str, Target]:
     return parse_targets(path.read_text(), f"{path.parent.name}/{path.name}")
 
 
-def target(name: str) -> Target:
+def read_target(name: str) -> Target:
     """One target of ``data/targets.yml``.
 
     Raises

@@ -12,7 +12,7 @@ from zarr.codecs import BloscCodec
 
 from ai4land.grid import EARTH_RADIUS, Grid
 from ai4land.legend import class_codes, flag_attributes, read_legend
-from ai4land.targets import target
+from ai4land.targets import read_target
 
 _STEP_CHUNK = 512  # rows and columns of a chunk of a rollout
 # Of numbers of more than one byte; 10 to 25 % smaller than zstd alone.
@@ -62,7 +62,7 @@ def target_field(name: str, dims: tuple[str, ...], **attributes: object) -> Fiel
     **attributes
         More of them, or in place of the target's.
     """
-    one = target(name)
+    one = read_target(name)
     packing, about = one.packing, one.attributes
     if one.range is not None:  # of the stored numbers, as CF wants it
         about["valid_range"] = [round(end / (packing.scale_factor or 1)) for end in one.range]
@@ -237,7 +237,7 @@ def rollout_group(names: Sequence[str], years: Sequence[int], grid: Grid) -> Gro
     """
     coordinates, fields = {**year_coordinate(years), **grid.coords()}, {"done": Field(("time",), "uint8")}
     for name in names:
-        one, month = target(name), ("month",) if target(name).steps > 1 else ()
+        one, month = read_target(name), ("month",) if read_target(name).steps > 1 else ()
         fields[name] = target_field(name, ("time", *month, "lat", "lon"))
         if month:
             coordinates["month"] = xr.Variable("month", np.arange(1, one.steps + 1, dtype=np.uint8))

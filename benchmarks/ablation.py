@@ -17,11 +17,12 @@ from sklearn.metrics import roc_auc_score
 from ai4land.allocate import expected_change, match_areas
 from ai4land.allocate.wanted import wanted_areas
 from ai4land.legend import class_codes, read_legend
-from ai4land.models import Neural, Trees
 from ai4land.models.base import Model, most_probable
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment, read_run
-from ai4land.samples import RegionCube, held_out, make_batch, make_split, read_region
+from ai4land.samples import Region, held_out, make_batch, make_split, read_region
 from ai4land.samples.cases import earlier_years
 from ai4land.train import Schedule
 
@@ -52,13 +53,13 @@ VARIANTS: dict[str, tuple[Callable[[], Model], int]] = {
 }
 
 
-def judge(model: Model, cube: RegionCube, experiment: Experiment, prior_year: int, year: int) -> list[float]:
+def judge(model: Model, cube: Region, experiment: Experiment, prior_year: int, year: int) -> list[float]:
     """Log loss, area under the curve, and three figures of merit of one step."""
-    known = range(cube.years[0], prior_year + 1)
-    earlier = [cube.map(y) for y in earlier_years(prior_year, year, experiment.priors, known)]
+    known = range(cube.years("land_use")[0], prior_year + 1)
+    earlier = [cube.field("land_use", y) for y in earlier_years(prior_year, year, experiment.priors, known)]
     batch = make_batch(cube, prior_year, year, experiment.coarse_cells, None, True, "luh2", None, earlier)
     p = predict_windows(model, batch, cube.corner)[0]
-    prior, observed = cube.map(prior_year), cube.map(year)
+    prior, observed = cube.field("land_use", prior_year), cube.field("land_use", year)
     land = class_codes(read_legend("land_use"), land_only=True)
     free = np.isin(prior, land)
     where = free & np.isin(observed, land) & ~held_out(cube, experiment, 1)

@@ -25,9 +25,9 @@ from torch import nn
 
 from ai4land.export.formats import write_formats
 from ai4land.export.graph import LandUseGraph
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.runs import SHARED, Experiment, read_run
-from ai4land.samples import RegionCube, make_split, read_region
+from ai4land.samples import Region, make_split, read_region
 from ai4land.train import Schedule
 
 ROOT = Path(__file__).resolve().parent.parent / "data"
@@ -60,7 +60,7 @@ class NoAreas(nn.Module):
         return probability
 
 
-def subject() -> tuple[Neural, RegionCube, str]:
+def subject() -> tuple[Neural, Region, str]:
     """Network and cube of the demo, or an untrained one and random maps."""
     weights, store = ROOT / "results/demo/models/unet-shared/forecast", ROOT / "processed/demo/cube.zarr"
     if weights.exists() and store.exists():
@@ -73,7 +73,7 @@ def subject() -> tuple[Neural, RegionCube, str]:
     return model, cube, "an untrained network and random maps"
 
 
-def tile(graph: LandUseGraph, cube: RegionCube, side: int) -> Values:
+def tile(graph: LandUseGraph, cube: Region, side: int) -> Values:
     """Inputs of a window of a cube that is repeated where it is smaller."""
 
     def fine(field: np.ndarray) -> np.ndarray:
@@ -83,15 +83,14 @@ def tile(graph: LandUseGraph, cube: RegionCube, side: int) -> Values:
         cells = range(side // 25 + 2)
         return np.take(np.take(field, cells, -2, mode="wrap"), cells, -1, mode="wrap")
 
-    assert cube.luh2 is not None
-    last = min(cube.years[-1], cube.luh2.years[-1])
-    maps = [fine(cube.map(last - 1 - i)) for i in range(graph.encoding.priors)]
-    states = [coarse(cube.luh2.states[cube.luh2.index(y)])[None] for y in (last - 1, last)]
-    static = np.stack([fine(np.asarray(cube.static[n])) for n in graph.encoding.statistics])[None].astype(np.float32)
+    last = min(cube.years("land_use")[-1], cube.years("luh2_state")[-1])
+    maps = [fine(cube.field("land_use", last - 1 - i)) for i in range(graph.encoding.priors)]
+    states = [coarse(cube.field("luh2_state", y))[None] for y in (last - 1, last)]
+    static = np.stack([fine(np.asarray(cube.field(n))) for n in graph.encoding.statistics])[None].astype(np.float32)
     shares = np.full((1, int(graph.pools.max()) + 1, *states[0].shape[2:]), 0.25, np.float32)
     values = {
         "prior": maps[0][None], "earlier": np.stack(maps)[1:][None], "valid": maps[0][None] != 255, "static": static,
-        "states_before": states[0], "states": states[1], "koppen": fine(np.asarray(cube.static["koppen"]))[None],
+        "states_before": states[0], "states": states[1], "koppen": fine(np.asarray(cube.field("koppen")))[None],
         "start": np.array([[7, 13]]), "years": np.ones(1, np.float32), "wanted": shares,
     }  # fmt: skip
     values["koppen"] = values["koppen"].astype(np.uint8)

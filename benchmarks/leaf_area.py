@@ -19,41 +19,43 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from ai4land.experiments import Experiment
 from ai4land.grid import GLOBAL, Grid, hash_unit, region_bounds, window_slices
 from ai4land.models.boosting import Table
 from ai4land.models.green import pairs
 from ai4land.models.leaf_rows import blocks_of, draw_blocks
 from ai4land.models.leaf_trees import LeafTrees
 from ai4land.samples.predictors import between
-from ai4land.samples.vegetation import Climate, VegetationCube, Window, Yearly
+from ai4land.samples.region import Layer, Region, layer_of
 from ai4land.twin.air import PRESENT, carbon_dioxide
 from ai4land.twin.cover_classes import cover_classes
 from ai4land.twin.earth import elevation, koppen
 from ai4land.twin.land_use import Land
 from ai4land.twin.leaf_area import _leaves
 from ai4land.twin.reanalysis import Reanalysis
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.vegetation import MONTHS
+from ai4land.windows import Window
 
 SEED, SIDE, WATER, MISSING, STEP = 1, 500, 210, 255, 1 / 30  # packed in steps of 1/30 m2 m-2
-EXPERIMENT = VegetationExperiment(start=2014, train=(1999, 2012), validation=(2013, 2014), test=(2015, 2015))
+EXPERIMENT = Experiment(start=2014, train=(1999, 2012), validation=(2013, 2014), test=(2015, 2015))
 YEARS = [*range(1999, 2016)]
-SHAPES = {"land_use": (), "land_cover": (), "leaf_area": (MONTHS,), "elevation": (), "koppen": ()}
+SHAPES = {"land_use": (), "land_cover": (), "leaf_area_index": (MONTHS,), "elevation": (), "koppen": ()}
 NAMES = {"air_temperature": "t2m", "precipitation_flux": "tp", "surface_downwelling_shortwave_flux": "ssrd",
          **{f"soil_moisture_{k}": f"swvl{k}" for k in (1, 2, 3, 4)}}  # fmt: skip
 Rows = list[tuple[str, str, float]]
 
 
-def climate_of(grid: Grid) -> Climate:
-    """Monthly ERA5 of the made-up planet around a tile, and of the year before it."""
+def climate_of(grid: Grid) -> Region:
+    """A tile with monthly ERA5 of the made-up planet around it, and of the year before its first."""
     made, years = Reanalysis(grid, 4, SEED), [YEARS[0] - 1, *YEARS]
     unit = {"precipitation_flux": 1000 / 86400, "surface_downwelling_shortwave_flux": 1 / 86400}
     coarse = Grid(made.lat[0] + 0.125, made.lon[0] - 0.125, 0.25, 0.25, made.lat.size, made.lon.size)
-    values = np.empty((len(years), MONTHS, len(NAMES), *coarse.shape), np.float32)
-    for number, year in enumerate(years):
+    values = {year: np.empty((MONTHS, len(NAMES), *coarse.shape), np.float32) for year in years}
+    for year in years:
         for month in range(MONTHS):
             fields = made.month(year, month + 1)
-            values[number, month] = [fields[code] * unit.get(name, 1) for name, code in NAMES.items()]
-    return Climate(list(NAMES), coarse, years, values)
+            values[year][month] = [fields[code] * unit.get(name, 1) for name, code in NAMES.items()]
+    return Region("tile", grid).with_fields(climate=layer_of(values, list(NAMES), coarse))
 
 
 def stored(folder: Path, name: str, grid: Grid, year: int, mode: str = "r") -> np.ndarray:
@@ -65,19 +67,20 @@ def stored(folder: Path, name: str, grid: Grid, year: int, mode: str = "r") -> n
     return np.lib.format.open_memmap(file, mode, dtype, (*SHAPES[name], *grid.shape))
 
 
-def make_block(folder: Path, grid: Grid, climate: Climate, window: Window) -> None:
+def make_block(folder: Path, grid: Grid, climate: Region, window: Window) -> None:
     """All fields of 500 x 500 cells."""
     fine = grid.cut(*window)
     height, land = np.clip(elevation(fine.lat, fine.lon, SEED), 0, None), Land(fine, SEED)
     classes, table = cover_classes(fine, SEED)[0], _leaves()
     stored(folder, "elevation", grid, 0, "r+")[window] = height
     stored(folder, "koppen", grid, 0, "r+")[window] = koppen(fine.lat, fine.lon, SEED)
-    lift = between(np.clip(elevation(climate.grid.lat, climate.grid.lon, SEED), 0, None), climate.grid, fine) - height
+    coarse = climate.grid_of("climate")
+    lift = between(np.clip(elevation(coarse.lat, coarse.lon, SEED), 0, None), coarse, fine) - height
     keys = np.arange(window[0].start, window[0].stop)[:, None], np.arange(window[1].start, window[1].stop)
     for year in YEARS:
-        use, weather = land.land_use(year), climate.of(year)
+        use, weather = land.land_use(year), climate.field("climate", year)
         cover = np.take_along_axis(classes, use[None], 0)[0]
-        warm, rain, wet = (between(weather[:, k], climate.grid, fine) for k in (0, 1, 3))
+        warm, rain, wet = (between(weather[:, k], coarse, fine) for k in (0, 1, 3))
         fed = 1 + 0.15 * np.log(float(carbon_dioxide(year)) / float(carbon_dioxide(PRESENT)))
         high, low = table[:, cover] * (1 - np.exp(-rain.mean(0) * 86400 * 365.25 / 500)) * fed
         warmth = 1 / (1 + np.exp((279.15 - warm - 0.0062 * lift) / 2.5))
@@ -86,7 +89,7 @@ def make_block(folder: Path, grid: Grid, climate: Climate, window: Window) -> No
         leaves = np.clip(leaves + (0.1 + 0.08 * leaves) * noise, 0, 7) / STEP
         stored(folder, "land_use", grid, year, "r+")[window] = use
         stored(folder, "land_cover", grid, year, "r+")[window] = cover
-        stored(folder, "leaf_area", grid, year, "r+")[(slice(None), *window)] = np.where(
+        stored(folder, "leaf_area_index", grid, year, "r+")[(slice(None), *window)] = np.where(
             cover == WATER, MISSING, np.rint(leaves)
         )
 
@@ -104,26 +107,20 @@ def make_tile(folder: Path, grid: Grid) -> None:
     (folder / "made").touch()
 
 
-def open_tile(folder: Path, grid: Grid) -> VegetationCube:
+def open_tile(folder: Path, grid: Grid) -> Region:
     """The tile; maps and seasons are read where they are cut."""
 
-    def yearly(name: str) -> Yearly:
-        def read(year: int, window: Window) -> np.ndarray:
-            return np.array(stored(folder, name, grid, year)[(..., *window)])
-
-        return Yearly(name.replace("_", " "), YEARS, read)
-
-    packed = yearly("leaf_area")
+    def read(name: str, year: int, window: Window) -> np.ndarray:
+        return np.array(stored(folder, name, grid, year)[(..., *window)])
 
     def season(year: int, window: Window) -> np.ndarray:
-        counts = packed.at(year, window)
+        counts = read("leaf_area_index", year, window)
         return np.where(counts == MISSING, np.float32(np.nan), counts * np.float32(STEP))
 
-    leaves = Yearly(packed.name, YEARS, season)
+    maps = {name: Layer(partial(read, name), tuple(YEARS)) for name in ("land_use", "land_cover")}
     static = {name: stored(folder, name, grid, 0) for name in ("elevation", "koppen")}
     co2 = {year: float(carbon_dioxide(year)) for year in YEARS}
-    maps = yearly("land_use"), yearly("land_cover"), leaves
-    return VegetationCube("tile", grid, (0, 0), static, *maps, climate_of(grid), co2)
+    return climate_of(grid).with_fields(**maps, **static, leaf_area_index=Layer(season, tuple(YEARS)), co2=co2)
 
 
 def peak() -> float:
@@ -131,14 +128,14 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def all_rows(trees: LeafTrees, cube: VegetationCube, rows: int) -> Table:
+def all_rows(trees: LeafTrees, cube: Region, rows: int) -> Table:
     """The rows that the trees were trained on, in one table."""
     draws = draw_blocks(cube, trees.given, list(pairs(EXPERIMENT, "train")), rows, [trees.settings["seed"], 0])
     x, y, start = zip(*trees._tables(cube, draws, 0), strict=True)
     return np.concatenate(x), np.concatenate(y), np.concatenate(start)
 
 
-def beside_sklearn(trees: LeafTrees, cube: VegetationCube, rows: int) -> Rows:
+def beside_sklearn(trees: LeafTrees, cube: Region, rows: int) -> Rows:
     """What scikit-learn takes for the same rows, and how fast both predict one million of them, on one thread."""
     x, y, start = all_rows(trees, cube, rows)
     begun = time.perf_counter()
@@ -170,11 +167,11 @@ def main(folder: Path, region: str = "n70_e000", rows: int = 2_000_000) -> None:
     trees = LeafTrees(rounds=300, rows=rows, seed=SEED, threads=1).fit(cube, EXPERIMENT)
     trained, memory = (time.perf_counter() - begun) / 60, peak()
     assert trees.booster is not None
-    land = np.isfinite(cube.leaf_area.at(2015)[0])
+    land = np.isfinite(cube.field("leaf_area_index", 2015)[0])
     begun = time.perf_counter()
     made = trees.predict(cube, 2014, 2015)["leaf_area_index"]
     seconds = time.perf_counter() - begun
-    off = [made[m][land] - cube.leaf_area.at(2015)[m][land] for m in range(MONTHS)]
+    off = [made[m][land] - cube.field("leaf_area_index", 2015)[m][land] for m in range(MONTHS)]
     table: Rows = [
         (f"tile {region}: cells", "1", float(land.size)), ("land cells", "1", float(land.sum())),
         ("months of training years", "1", float(MONTHS * 14)), ("rows trained on", "1", float(rows)),

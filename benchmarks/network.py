@@ -10,6 +10,7 @@ Data are random classes with LUH2 states and static layers: their content does n
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,23 +19,26 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+import zarr
 from torch.utils.flop_counter import FlopCounterMode
 
 from ai4land.devices import choose_device
 from ai4land.grid import Grid
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
-from ai4land.samples import Luh2, RegionCube, case_batch, make_split
+from ai4land.samples import Region, case_batch, make_split
+from ai4land.samples.region import Layer, layer_of
 from ai4land.sources.luh2 import STATES
 from ai4land.train import Schedule, Training
+from ai4land.windows import Window
 
 STEPS = 20
 WIDE = 2000  # cells: side of the region that is predicted
 YEARS = list(range(1990, 2001))
 
 
-def made_up_cube(rng: np.random.Generator, side: int) -> RegionCube:
+def made_up_cube(rng: np.random.Generator, side: int) -> Region:
     """Random land use of eleven years on ``side`` x ``side`` cells, with all inputs of the demo."""
     grid = Grid(40.0, 20.0, 0.01, 0.01, side, side)
     maps = rng.integers(1, 7, (len(YEARS), side, side)).astype(np.uint8)
@@ -44,8 +48,12 @@ def made_up_cube(rng: np.random.Generator, side: int) -> RegionCube:
     layers = ("aspect_cos", "aspect_sin", "clay_fraction", "elevation", "sand_fraction", "silt_fraction", "slope")
     static = {n: rng.random((side, side), dtype=np.float32) for n in layers}
     static["koppen"] = rng.integers(1, 31, (side, side)).astype(np.float32)
-    area = np.ones((len(YEARS), side // 25, side // 25))
-    return RegionCube("made up", grid, YEARS, maps, fraction, area, static, Luh2(YEARS, names, states, fraction))
+    area = dict.fromkeys(YEARS, np.ones((side // 25, side // 25)))
+    use, shares, luh2 = (dict(zip(YEARS, values, strict=True)) for values in (maps, fraction, states))
+    return Region("made up", grid).with_fields(
+        land_use=use, land_use_fraction=shares, data_area=area, luh2_state=layer_of(luh2, names), luh2_fraction=shares,
+        **static,
+    )  # fmt: skip
 
 
 def fastest(work, turns: int = 3) -> float:
@@ -60,15 +68,25 @@ def fastest(work, turns: int = 3) -> float:
     return min(seconds)
 
 
-def stored(cube: RegionCube, folder: Path) -> RegionCube:
+def stored(cube: Region, folder: Path) -> Region:
     """The cube with its fine layers in a Zarr store, chunked as a run's cube is, to be read window by window."""
     sizes = {"year": 1, "lat": 500, "lon": 500}
-    fine = xr.Dataset({"land_use": (("year", "lat", "lon"), cube.land_use)})
-    fine = fine.assign({name: (("lat", "lon"), values) for name, values in cube.static.items()})
+    maps = np.stack([cube.field("land_use", year) for year in YEARS])
+    fine = xr.Dataset({"land_use": (("year", "lat", "lon"), maps)})
+    fine = fine.assign({name: (("lat", "lon"), cube.field(name)) for name in cube.static})
     chunks = {name: {"chunks": tuple(sizes[d] for d in values.dims)} for name, values in fine.data_vars.items()}
     fine.to_zarr(folder, zarr_format=3, consolidated=False, encoding=chunks)
-    lazy = xr.open_zarr(folder, consolidated=False, chunks=None, mask_and_scale=False)
-    return replace(cube, land_use=lazy["land_use"].variable, static={n: lazy[n].variable for n in cube.static})
+    layers = {
+        name: Layer(
+            partial(_read, zarr.open_array(folder / name, mode="r")), tuple(YEARS) if name == "land_use" else None
+        )
+        for name in ("land_use", *cube.static)
+    }
+    return replace(cube, resident=False).with_fields(**layers)
+
+
+def _read(array: zarr.Array, year: int | None, window: Window) -> np.ndarray:
+    return np.asarray(array[window] if year is None else array[(YEARS.index(year), *window)])
 
 
 def matrix_rate(device: torch.device) -> float:

@@ -35,8 +35,8 @@ from tqdm import tqdm
 
 from ai4land import cube, product, rollout, stitch
 from ai4land.legend import class_codes, read_legend
-from ai4land.models import Neural
 from ai4land.models.inputs import Encoding
+from ai4land.models.neural import Neural
 from ai4land.runs import Run
 from ai4land.samples import read_region
 
@@ -89,7 +89,7 @@ def roll_region(folder: Path, run: Run, region: str, weights: Path) -> Row:
     }
     with timed(seconds, places):
         rollout.roll(model, data, NAME, experiment, path, stitch.tile_bands(tile), weights)
-    total, land = time.perf_counter() - loaded, np.isin(data.map(BASE), LAND)
+    total, land = time.perf_counter() - loaded, np.isin(data.field("land_use", BASE), LAND)
     parts = {f"{key}_seconds": seconds.get(key, 0.0) for key in places}
     parts["network_seconds"] -= parts["encode_seconds"]
     return {

@@ -56,6 +56,8 @@ NAMES = {
 }  # fmt: skip
 MEMBERS = {"all": "–", "hilda": "land use", "hilda+prior": "land use, prior map", "none": "nothing",
            "prior": "prior map", "cover": "no prior season", "cover+prior": "prior season",
+           "hilda+prior+expected_change": "land use, prior map; as much change as expected",
+           "prior+expected_change": "prior map; as much change as expected",
            "coupled": "prior season, weather until the month before"}  # fmt: skip
 
 

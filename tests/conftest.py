@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 
 from ai4land.grid import Grid
 from ai4land.regrid import class_fractions
-from ai4land.samples import RegionCube
+from ai4land.samples import Region
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def write_geotiff(path: Path, values: np.ndarray, west=10.0, north=46.0, cell=0.
     return path
 
 
-def make_cube(maps: dict[int, np.ndarray], region: str = "here") -> RegionCube:
+def make_cube(maps: dict[int, np.ndarray], region: str = "here") -> Region:
     """Region cube from land-use maps by year; coarse fractions aggregated from them, one static layer."""
     import xarray as xr
 
@@ -70,10 +70,11 @@ def make_cube(maps: dict[int, np.ndarray], region: str = "here") -> RegionCube:
         class_fractions(xr.DataArray(maps[y], grid.coords(), ("lat", "lon")), grid.blocks(25), np.arange(8))
         for y in years
     ]
-    static = {"elevation": np.linspace(0, 1000, shape[0] * shape[1], dtype=np.float32).reshape(shape)}
-    fraction = np.stack([p["fraction"].to_numpy() for p in parts])
-    area = np.stack([p["area"].to_numpy() for p in parts])
-    return RegionCube(region, grid, years, np.stack([maps[y] for y in years]), fraction, area, static)
+    elevation = np.linspace(0, 1000, shape[0] * shape[1], dtype=np.float32).reshape(shape)
+    fraction, area = (dict(zip(years, (p[n].to_numpy() for p in parts), strict=True)) for n in ("fraction", "area"))
+    return Region(region, grid).with_fields(
+        land_use=maps, land_use_fraction=fraction, data_area=area, elevation=elevation
+    )
 
 
 def changing_maps() -> dict[int, np.ndarray]:
@@ -91,6 +92,6 @@ def changing_maps() -> dict[int, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def changing_cube() -> RegionCube:
+def changing_cube() -> Region:
     """Cube of `changing_maps`."""
     return make_cube(changing_maps())

@@ -7,13 +7,15 @@ import pytest
 import torch
 import xarray as xr
 from conftest import make_cube
+from regions import all_years, luh2_layers
 
 from ai4land.cube import luh2_groups
-from ai4land.models import Neural, Persistence, Trees
+from ai4land.models.baselines import Persistence
 from ai4land.models.inputs import fit_encoding
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.runs import Experiment, read_run
-from ai4land.samples import Luh2, case_batch, make_split
-from ai4land.samples.states import whole_cell_fractions
+from ai4land.samples import case_batch, make_split
 from ai4land.sources.luh2 import STATES
 from ai4land.train import Schedule
 
@@ -28,12 +30,7 @@ def cube(changing_cube):
     states = rng.dirichlet(np.ones(12), (30, 4, 4)).transpose(0, 3, 1, 2)
     states = np.concatenate([states, rng.random((30, 2, 4, 4)) * 80], 1).astype(np.float32)
     states[:, :, 1, 2] = np.nan
-    dims = ("time", "lat", "lon")
-    coords = {"time": changing_cube.years}
-    fields = xr.Dataset({n: (dims, states[:, i]) for i, n in enumerate(NAMES)}, coords)
-    luh2 = Luh2(changing_cube.years, NAMES, states, whole_cell_fractions(fields))
-    made = make_cube({y: changing_cube.map(y) for y in changing_cube.years})
-    return type(made)(**{**vars(made), "luh2": luh2})
+    return changing_cube.with_fields(**luh2_layers(changing_cube.years("land_use"), NAMES, states))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +43,7 @@ def short(**more):
 
 
 def test_nan_in_a_coarse_cell_takes_no_part(cube, split):
-    fraction = cube.luh2.fraction
+    fraction = all_years(cube, "luh2_fraction")
     np.testing.assert_allclose(fraction.sum(1), 1, atol=1e-5)
     assert (fraction[:, 0, 1, 2] == 1).all(), "a cell without states stands as ocean"
     mean, deviation = fit_encoding(cube, split, "step").states["secma"]
@@ -101,8 +98,8 @@ def test_a_scenario_to_which_no_year_leads_is_refused_and_one_that_follows_is_no
 
 
 def test_a_year_that_luh2_lacks_is_named(cube):
-    with pytest.raises(ValueError, match="LUH2 has no year 2050; the cube has 1980-2009"):
-        cube.luh2.index(2050)
+    with pytest.raises(ValueError, match="LUH2 has no year 2050, there are 1980-2009; change the years in run.yml"):
+        cube.field("luh2_state", 2050)
 
 
 def test_a_full_disk_ends_the_training_and_keeps_the_last_checkpoint(cube, split, tmp_path, monkeypatch):

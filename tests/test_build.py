@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import zarr
+from tiny_run import tiny_land_use
 
 from ai4land import cube
 from ai4land.cube import blocks, build
@@ -17,7 +18,7 @@ from ai4land.twin import write_twin
 def world(tmp_path_factory):
     """Raw files of two years of the tiny run, with every input that the twin Earth makes."""
     raw = tmp_path_factory.mktemp("raw")
-    run = read_run("tiny")
+    run = tiny_land_use()
     every = run.inputs.model_copy(
         update=read_run("global-twin").inputs.model_dump() | {"scenarios": {}, "koppen_future": None}
     )

@@ -17,14 +17,14 @@ import torch
 import xarray as xr
 from conftest import ROOT
 from emulator_bundle import small_bundle
+from regions import all_years, luh2_layers
 
 from ai4land.export.bundle import write_bundle
 from ai4land.export.emulator import Emulator
 from ai4land.export.formats import example_inputs
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.runs import Experiment, read_run
 from ai4land.samples import make_split
-from ai4land.samples.states import Luh2, whole_cell_fractions
 from ai4land.sources.luh2 import STATES
 from ai4land.train import Schedule
 
@@ -52,32 +52,29 @@ def example(name):
 
 def luh2_of(cube):
     """LUH2 that agrees with the maps: cropland is c3ann, forest secdf, towns urban."""
-    fraction = np.nan_to_num(cube.fraction)
+    fraction = np.nan_to_num(all_years(cube, "land_use_fraction"))
     states = {name: np.zeros_like(fraction[:, 0]) for name in STATES}
     states |= {"urban": fraction[:, 1], "c3ann": fraction[:, 2], "secdf": fraction[:, 4]}
     states |= {"secma": np.full_like(fraction[:, 0], 60), "secmb": np.full_like(fraction[:, 0], 10)}
-    fields = xr.Dataset({name: (("time", "lat", "lon"), values) for name, values in states.items()})
     stack = np.stack(list(states.values()), 1).astype(np.float32)
-    return Luh2(cube.years, list(states), stack, whole_cell_fractions(fields))
+    return luh2_layers(cube.years("land_use"), list(states), stack)
 
 
 @pytest.fixture(scope="module")
 def cube(changing_cube):
     """Maps, relief and climate zones of 100 x 100 cells, and LUH2 that moves with the maps."""
     zones = (np.arange(100)[:, None] // 40 + np.zeros((1, 100))).astype(np.uint8)
-    return replace(changing_cube, luh2=luh2_of(changing_cube), static=changing_cube.static | {"koppen": zones})
+    return changing_cube.with_fields(koppen=zones, **luh2_of(changing_cube))
 
 
 def prepared(folder, cube, graph, years):
     """What prepare.py cuts, of 64 x 64 cells, beside the bundle in a folder."""
-    rows, cols = WINDOW
-    window = replace(
-        cube, grid=cube.grid.cut(rows, cols), land_use=cube.land_use[:, rows, cols],
-        static={name: layer[rows, cols] for name, layer in cube.static.items()},
-    )  # fmt: skip
+    maps = {year: cube.field("land_use", year, WINDOW) for year in cube.years("land_use")}
+    layers = {name: cube.field(name, window=WINDOW) for name in cube.static}
+    window = replace(cube, grid=cube.grid.cut(*WINDOW)).with_fields(land_use=maps, **layers)
     prepare = example("prepare")
     start, forcing = prepare.start_of(window, graph, years, 2), prepare.forcing_of(cube, years)
-    prepare.write(folder, start, forcing, cube.luh2.names)
+    prepare.write(folder, start, forcing, cube.names("luh2_state"))
     return folder
 
 
@@ -203,6 +200,7 @@ def test_a_fortran_host_is_told_in_one_line_what_is_wrong(program, inputs, tmp_p
 # A script that kills itself for good when it saves one file: before the file is there, or after.
 DIES = """
 import os, runpy, signal, sys
+from dataclasses import replace
 from pathlib import Path
 name, moment, *sys.argv = sys.argv[1:]
 sys.path.insert(0, str(Path(sys.argv[0]).parent))

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from tiny_run import tiny_land_use
 
 from ai4land import cube
 from ai4land.grid import GLOBAL, Grid
-from ai4land.runs import Run, read_run
+from ai4land.runs import Run
 
 FILES = pd.DataFrame(
     [{"role": "land_use", "dataset": "d", "file": "f", "bytes": 1, "sha256": "0", "licence": "l", "doi": ""}]
@@ -16,7 +17,7 @@ FILES = pd.DataFrame(
 
 @pytest.fixture
 def tiny():
-    run = read_run("tiny")
+    run = tiny_land_use()
     land_use = xr.Dataset(coords=GLOBAL.cut(slice(5300, 5600), slice(20800, 21300)).coords())
     return run, cube.plan_layout(run, land_use)
 
@@ -96,6 +97,31 @@ def test_regions_that_would_share_a_chunk_are_refused(tiny, monkeypatch):
     monkeypatch.setattr(cube.layout, "region_bounds", bounds.__getitem__)
     with pytest.raises(ValueError, match="two regions would write one chunk and lose data"):
         cube.plan_layout(run, xr.Dataset(coords=GLOBAL.cut(slice(5300, 5600), slice(20800, 21300)).coords()))
+
+
+@pytest.fixture
+def three(tiny, monkeypatch):
+    """The run with a region of 50 columns, one of 150 and one of 100, and the land use of its cells."""
+    bounds = {"small": (29.0, 35.0, 29.5, 36.0), "tiny_west": (29.5, 35.0, 31.0, 36.0), "end": (31.0, 35.0, 32.0, 36.0)}
+    monkeypatch.setattr(cube.layout, "region_bounds", bounds.__getitem__)
+    run = tiny[0].model_copy(update={"regions": tuple(bounds), "window": (29.0, 35.0, 32.0, 36.0)})
+    return run, xr.Dataset(coords=GLOBAL.cut(slice(5300, 5600), slice(20800, 21300)).coords())
+
+
+def test_a_layout_of_some_regions_is_the_rectangle_around_them(three):
+    whole, some = cube.plan_layout(*three), cube.plan_layout(*three, ("small", "tiny_west"))
+    assert some.regions == {"small": (slice(0, 100), slice(0, 50)), "tiny_west": (slice(0, 100), slice(50, 200))}
+    assert some.grid.same_as(whole.grid.cut(slice(0, 100), slice(0, 200))) and some.unit == (100, 50) == whole.unit
+    east = cube.plan_layout(*three, ("end",))
+    assert east.regions == {"end": (slice(0, 100), slice(0, 100))} and east.unit == (100, 100)
+    assert east.region_grid("end").same_as(whole.region_grid("end"))
+
+
+def test_some_regions_that_would_share_a_chunk_of_their_own_are_refused(three):
+    with pytest.raises(
+        ValueError, match=r"\['tiny_west', 'end'\], end does not begin at a chunk of \(100, 100\) cells"
+    ):
+        cube.plan_layout(*three, ("tiny_west", "end"))
 
 
 def test_a_year_without_a_map_is_refused_before_the_cube_is_made(tiny):

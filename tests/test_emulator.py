@@ -15,7 +15,7 @@ from ai4land.allocate import luh2_targets
 from ai4land.export.emulator import Emulator
 from ai4land.export.forcing import class_fractions
 from ai4land.export.state import save_state
-from ai4land.export.window import find_window, tiles
+from ai4land.export.window import find_domain, tiles
 from ai4land.grid import grid_of
 from ai4land.samples.states import whole_cell_fractions
 
@@ -102,16 +102,16 @@ def test_windows_agree_where_they_overlap_but_for_what_lies_beyond_them(emulator
 
 def test_every_cell_is_in_one_core_and_tiles_lie_on_the_lattice(emulator):
     maps, _, forcing = world()
-    window = find_window(grid_of(maps), grid_of(forcing), emulator.about | {"coarse_cells": 25})
-    seen = np.zeros(window.grid.shape, int)
-    for tile in tiles(window, 2, REACH, 16):
-        seen[tile.core] += 1
+    domain = find_domain(grid_of(maps), grid_of(forcing), emulator.about | {"coarse_cells": 25})
+    seen = np.zeros(domain.grid.shape, int)
+    for tile in tiles(domain, 2, REACH, 16):
+        seen[tile.part.output] += 1
         for axis in (0, 1):
-            around, core = tile.around[axis], tile.core[axis]
-            assert (window.corner[axis] + around.start) % 16 == (around.stop - around.start) % 16 == 0
+            around, core = tile.part.input[axis], tile.part.output[axis]
+            assert (domain.corner[axis] + around.start) % 16 == (around.stop - around.start) % 16 == 0
             assert around.start <= max(core.start - REACH, 0)
-            assert around.stop >= min(core.stop + REACH, window.grid.shape[axis])
-    assert (seen == 1).all() and window.start == (3, 7) and window.coarse.shape == (4, 5)
+            assert around.stop >= min(core.stop + REACH, domain.grid.shape[axis])
+    assert (seen == 1).all() and domain.start == (3, 7) and domain.coarse.shape == (4, 5)
 
 
 @pytest.mark.parametrize("suffix", [".nc", ".zarr"])

@@ -1,6 +1,5 @@
 """What an emulator steps is what the networks make that its graphs were exported from."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,28 +8,29 @@ import pytest
 import torch
 import xarray as xr
 from emulator_bundle import STATES, small_bundle
+from regions import all_years, luh2_layers
 from test_bundle import inputs, scores
 from vegetation_cases import small_cube
 
+from ai4land.allocate import expected_map
+from ai4land.experiments import Experiment
 from ai4land.export.bundle import write_bundle
 from ai4land.export.emulator import Emulator
 from ai4land.export.graph import LandUseGraph
 from ai4land.export.green_graph import GreenGraph, describe
 from ai4land.grid import COARSE_CELLS
-from ai4land.models import Neural
-from ai4land.models.green_chain import as_expected, predict_chain
+from ai4land.models.green_chain import predict_chain
 from ai4land.models.green_inputs import COVER, LEAVES
 from ai4land.models.green_net import GreenNet
+from ai4land.models.neural import Neural
 from ai4land.rollout import roll
-from ai4land.runs import Experiment, read_run
+from ai4land.runs import read_run
 from ai4land.samples import make_split
-from ai4land.samples.states import Luh2, whole_cell_fractions
-from ai4land.samples.vegetation import held_in_memory
 from ai4land.sources.climate import read_climate_variables
+from ai4land.targets import read_target
 from ai4land.train import Schedule
-from ai4land.vegetation import VegetationExperiment
 
-EXPERIMENT = VegetationExperiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
+EXPERIMENT = Experiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
 
 
 class Session:
@@ -63,10 +63,11 @@ def corner_of(grid):
     return [round((90 - grid.north) / 0.01), round((grid.west + 180) / 0.01)]
 
 
-def forcing_of(luh2, grid):
+def forcing_of(cube):
     """LUH2 of a region as a dataset on its own cells."""
-    states = {n: (("time", "lat", "lon"), luh2.states[:, k]) for k, n in enumerate(luh2.names)}
-    return xr.Dataset(states, {"time": luh2.years, **grid.blocks(COARSE_CELLS).coords()})
+    states = all_years(cube, "luh2_state")
+    fields = {n: (("time", "lat", "lon"), states[:, k]) for k, n in enumerate(cube.names("luh2_state"))}
+    return xr.Dataset(fields, {"time": cube.years("luh2_state"), **cube.grid_of("luh2_state").coords()})
 
 
 def made_up_luh2(years, grid, seed):
@@ -76,15 +77,13 @@ def made_up_luh2(years, grid, seed):
     share = np.linspace(0, 1, len(years))[:, None, None, None]
     states = 0.9 * np.moveaxis(first + share * (last - first), -1, 1)
     states = np.concatenate([states, 40 * rng.random((len(years), 2, *coarse.shape))], 1).astype(np.float32)
-    fields = {name: (("time", "lat", "lon"), states[:, k]) for k, name in enumerate(STATES)}
-    coords = {"time": list(years), **coarse.coords()}
-    return Luh2(list(years), STATES, states, whole_cell_fractions(xr.Dataset(fields, coords)))
+    return luh2_layers(years, STATES, states)
 
 
 @pytest.fixture(scope="module")
 def driven(changing_cube):
     """A region with LUH2, and a network of land use whose weights are at random."""
-    cube = replace(changing_cube, luh2=made_up_luh2(changing_cube.years, changing_cube.grid, 2))
+    cube = changing_cube.with_fields(**made_up_luh2(changing_cube.years("land_use"), changing_cube.grid, 2))
     learned = {"train": (1980, 1992), "validation": (1993, 1995), "test": (1996, 2005), "priors": 2, "coarse": "luh2"}
     model = Neural(Schedule(steps=0, every=1, precision="fp32"), window=48, batch=2, base=4, seed=3, method="bilinear")
     model.device = torch.device("cpu")
@@ -99,15 +98,15 @@ def check_rolled(emulator, cube, model, sign, folder):
     stepwise = Experiment(start=1995, test=test, trained_as="forecast", stepwise=True, priors=2, coarse="luh2")
     nowhere = np.zeros(cube.grid.shape, bool)
     wanted = roll(model, cube, "rollout", stepwise, folder / "rolled.zarr", nowhere, folder)
-    maps = xr.concat([cube.map_array(y).assign_coords(time=y) for y in (1995, 1995 - sign)], "time")
-    forcing = forcing_of(cube.luh2, cube.grid)
-    static = xr.Dataset({"elevation": (("lat", "lon"), cube.static["elevation"])}, cube.grid.coords())
+    maps = xr.concat([cube.data_array("land_use", y).assign_coords(time=y) for y in (1995, 1995 - sign)], "time")
+    forcing = forcing_of(cube)
+    static = xr.Dataset({"elevation": (("lat", "lon"), cube.field("elevation"))}, cube.grid.coords())
     state = emulator.start(maps, static, forcing, 1995)
     for number, year in enumerate(range(1995 + sign, 1995 + 4 * sign, sign)):
         state = emulator.step(state, forcing, year)
         made, rolled = state["land_use"].to_numpy(), wanted["land_use"][number].to_numpy()
         assert (made == rolled).mean() >= 0.999, year
-    assert (rolled != cube.map(1995)).sum() > 200
+    assert (rolled != cube.field("land_use", 1995)).sum() > 200
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -137,8 +136,8 @@ def test_land_use_of_a_written_bundle_is_that_of_a_rollout(driven, tmp_path):
 def cube():
     """A region 16 cells wider than a whole number of tiles of one LUH2 cell, with LUH2."""
     cube = small_cube(60, 66)
-    static = {"elevation": 300 * cube.static["elevation"], "koppen": cube.static["koppen"]}
-    return replace(cube, static=static, luh2=made_up_luh2(cube.climate.years, cube.grid, 4))
+    states = made_up_luh2(cube.years("climate"), cube.grid, 4)
+    return cube.with_fields(elevation=300 * cube.field("elevation"), **states)
 
 
 @pytest.fixture(scope="module")
@@ -163,22 +162,22 @@ def emulator(cube, chain, tmp_path_factory):
 
 def given(cube):
     """Start of 2006 and forcing, as a host has them."""
-    fine, air, years = cube.grid.coords(), cube.climate, cube.climate.years
-    use = np.stack([cube.land_use.at(y) for y in (2006, 2005)])
+    fine, years = cube.grid.coords(), cube.years("climate")
+    use = np.stack([cube.field("land_use", y) for y in (2006, 2005)])
     maps = xr.DataArray(use, {"time": [2006, 2005], **fine}, ("time", "lat", "lon"))
-    static = xr.Dataset({"elevation": (("lat", "lon"), cube.static["elevation"])}, fine)
-    static["koppen"] = ("lat", "lon"), cube.static["koppen"].astype(np.uint8)
-    forcing = forcing_of(cube.luh2, cube.grid)
+    static = xr.Dataset({"elevation": (("lat", "lon"), cube.field("elevation"))}, fine)
+    static["koppen"] = ("lat", "lon"), cube.field("koppen").astype(np.uint8)
+    forcing = forcing_of(cube)
     units, time = (
         read_climate_variables()["units"],
         pd.date_range(f"{years[0]}-01-01", periods=12 * len(years), freq="MS"),
     )
-    monthly = air.values.reshape(-1, *air.values.shape[2:])
-    fields = {n: (("time", "lat", "lon"), monthly[:, k], {"units": units[n]}) for k, n in enumerate(air.names)}
-    co2 = ("time", np.repeat([cube.co2[y] for y in years], 12), {"units": "1e-6"})
-    climate = xr.Dataset(fields | {"co2": co2}, {"time": time, **air.grid.coords()})
-    cover = xr.DataArray(cube.land_cover.at(2006), fine, ("lat", "lon"))
-    leaves = xr.DataArray(cube.leaf_area.at(2006), fine, ("month", "lat", "lon"))
+    monthly, names = np.concatenate([cube.field("climate", y) for y in years]), cube.names("climate")
+    fields = {n: (("time", "lat", "lon"), monthly[:, k], {"units": units[n]}) for k, n in enumerate(names)}
+    co2 = ("time", np.repeat([float(cube.field("co2", y)) for y in years], 12), {"units": "1e-6"})
+    climate = xr.Dataset(fields | {"co2": co2}, {"time": time, **cube.grid_of("climate").coords()})
+    cover = xr.DataArray(cube.field("land_cover", 2006), fine, ("lat", "lon"))
+    leaves = xr.DataArray(cube.field("leaf_area_index", 2006), fine, ("month", "lat", "lon"))
     return (maps, static, forcing, 2006, cover, leaves), forcing, climate
 
 
@@ -186,11 +185,11 @@ def test_a_step_is_the_chain_of_the_networks_on_the_land_use_made(cube, chain, e
     start, forcing, climate = given(cube)
     state = emulator.start(*start)
     made = emulator.step(state, forcing, 2007, climate)
-    use = held_in_memory("made", {2006: state["land_use"].to_numpy(), 2007: made["land_use"].to_numpy()})
-    wanted = predict_chain(chain, cube.with_maps(land_use=use), 2006, 2007)
-    cover = as_expected(COVER, wanted[COVER], cube.land_cover.at(2006))
+    use = {2006: state["land_use"].to_numpy(), 2007: made["land_use"].to_numpy()}
+    wanted = predict_chain(chain, cube.with_fields(land_use=use), 2006, 2007)
+    cover = expected_map(read_target(COVER), wanted[COVER], cube.field("land_cover", 2006), cube.corner)
     assert (made[COVER].to_numpy() == cover).mean() > 0.9999
-    assert (cover != cube.land_cover.at(2006)).sum() > 10
+    assert (cover != cube.field("land_cover", 2006)).sum() > 10
     np.testing.assert_allclose(made[LEAVES].to_numpy(), wanted[LEAVES], atol=1e-4)
     assert made[LEAVES].dims == ("month", "lat", "lon") and float(made[LEAVES].std()) > 0.05
 

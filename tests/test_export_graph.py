@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 import torch
 from conftest import changing_maps, make_cube
+from regions import luh2_layers
 
 from ai4land.allocate.transport import scale
 from ai4land.export.formats import example_inputs
 from ai4land.export.graph import LandUseGraph, variable
 from ai4land.export.layers import SoftAreas, hat
 from ai4land.grid import block_index
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.refine import refine
 from ai4land.runs import Experiment
-from ai4land.samples import Luh2, cut_batch, make_batch, make_split
-from ai4land.samples.states import whole_cell_fractions
+from ai4land.samples import cut_batch, make_batch, make_split
 from ai4land.sources.luh2 import STATES
 from ai4land.train import Schedule
 
@@ -27,15 +27,12 @@ NAMES = [*STATES, "secma", "secmb"]
 
 def luh2(years, shape):
     """Random states with an ocean cell, and cells without age or biomass."""
-    import xarray as xr
-
     rng = np.random.default_rng(1)
     states = rng.dirichlet(np.ones(13), (len(years), *shape)).transpose(0, 3, 1, 2)[:, :12]
     ages = rng.random((len(years), 2, *shape)) * [[[[80]], [[12]]]]
     states = np.concatenate([states, ages], 1).astype(np.float32)
     states[:, :, 1, 2], states[:, 12, 2, 1], states[:, 13, 0, 0] = np.nan, np.nan, np.nan
-    fields = {n: (("time", "lat", "lon"), states[:, i]) for i, n in enumerate(NAMES)}
-    return Luh2(list(years), NAMES, states, whole_cell_fractions(xr.Dataset(fields)))
+    return luh2_layers(years, NAMES, states)
 
 
 def small_case(coarse="luh2", rows=100, cols=100, **more):
@@ -45,9 +42,10 @@ def small_case(coarse="luh2", rows=100, cols=100, **more):
         one[30:40, 60:70], one[90:, 90:] = 7, 255
     cube = make_cube(maps)
     rng = np.random.default_rng(2)
-    relief = np.where(rng.random((rows, cols)) < 0.05, np.nan, cube.static["elevation"])
+    relief = np.where(rng.random((rows, cols)) < 0.05, np.nan, cube.field("elevation"))
     zones = rng.integers(0, 31, (rows, cols)).astype(np.uint8)
-    cube = replace(cube, static={"elevation": relief, "koppen": zones}, luh2=luh2(cube.years, cube.fraction.shape[2:]))
+    states = luh2(cube.years("land_use"), cube.grid.blocks(25).shape)
+    cube = cube.with_fields(elevation=relief, koppen=zones, **states)
     experiment = Experiment(coarse=coarse, priors=3, **YEARS, **more)
     split = make_split("forecast", experiment, cube, None, 1)
     model = Neural(Schedule(steps=0, every=1, precision="fp32"), 48, 2, method="bilinear", base=2, seed=3)
@@ -61,17 +59,17 @@ def small_case(coarse="luh2", rows=100, cols=100, **more):
     hidden = np.zeros((rows, cols), bool)
     hidden[40:72, 32:64] = True
     batch = make_batch(cube, 1995, 1997, experiment.coarse_cells, hidden, True, coarse, None,
-                       [cube.map(1994), cube.map(1993)])  # fmt: skip
+                       [cube.field("land_use", 1994), cube.field("land_use", 1993)])  # fmt: skip
     return model, cube, batch
 
 
 def raw(graph, cube, batch, wanted=None):
     """What a host hands over, in the order of the graph."""
-    shape, cells = cube.luh2.states.shape[2:], min(batch.coarse)
+    shape, cells = cube.grid_of("luh2_state").shape, min(batch.coarse)
     given = {
         "prior": batch.prior, "earlier": batch.earlier, "valid": batch.valid, "koppen": batch.static["koppen"][None],
-        "states_before": cube.luh2.states[cube.luh2.index(1995)][None],
-        "states": cube.luh2.states[cube.luh2.index(1997)][None],
+        "states_before": cube.field("luh2_state", 1995)[None],
+        "states": cube.field("luh2_state", 1997)[None],
         "static": np.stack([batch.static[n] for n in graph.encoding.statistics])[None].astype(np.float32),
         "start": np.asarray(batch.start, np.int64).reshape(1, 2), "years": batch.years,
     }  # fmt: skip

@@ -23,9 +23,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT, write_geotiff
 from publisher import Publisher
+from tiny_run import tiny_land_use
 
 import ai4land
-from ai4land.runs import read_run
 from ai4land.sources import archive, download, fetch, hosts, registry
 from ai4land.sources.download import ResumingDownloader
 from ai4land.sources.inputs import missing_inputs
@@ -537,7 +537,7 @@ def test_members_appear_together_or_not_at_all(server, rows, get, tmp_path, monk
 @pytest.fixture
 def run():
     inputs = {"land_use": "hilda_plus_v2", "elevation": "gebco", "koppen": "koppen", "scenarios": {"ssp126": "luh2"}}
-    run = read_run("tiny")
+    run = tiny_land_use()
     return run.model_copy(update={"synthetic": False, "inputs": run.inputs.model_construct(**inputs)})
 
 

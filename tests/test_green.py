@@ -10,20 +10,21 @@ import pandas as pd
 import pytest
 import xarray as xr
 import zarr
+from regions import some_years
 from test_exports import complaints
+from tiny_run import tiny_land_use
 from vegetation_cases import COVER, small_cube
 
 from ai4land import cube, green, product
-from ai4land.cube import layout as layout_room
 from ai4land.green import fill, pieces
-from ai4land.green.rolled import CHANCE_SCALE, error_table
+from ai4land.green.rolled import error_table
 from ai4land.grid import GLOBAL, Grid
 from ai4land.legend import class_codes, read_legend
-from ai4land.runs import read_run
 from ai4land.samples.predictors import Given, annual_fields, cover_groups
-from ai4land.samples.vegetation import WHOLE, held_in_memory
-from ai4land.stitch import tile_bands
+from ai4land.samples.region import layer_of
+from ai4land.stitch import plan_tiles, tile_bands
 from ai4land.vegetation import Vegetation
+from ai4land.windows import WHOLE
 
 CODES = class_codes(read_legend("land_cover"))
 MONTHS = np.arange(12, dtype=np.float32)[:, None, None]
@@ -61,19 +62,23 @@ class FakeCover(Mortal):
 
     name, targets, given = "fake", ("land_cover",), Given(prior_cover=True, climate=False)
 
-    def __init__(self, other: int = 60, dies: int = 99) -> None:
-        self.other, self.left, self.seen = other, dies, []
+    def __init__(self, other: int = 60, dies: int = 99, kept: float = 0.2) -> None:
+        self.other, self.left, self.kept, self.seen = other, dies, kept, []
 
     def predict(self, cube, prior_year, year, hidden=None, window=WHOLE):
         self.seen.append((prior_year, year))
         self.live()
-        prior = cube.land_cover.at(prior_year, window)
-        made = OF_USE[cube.land_use.at(year, window)]
+        prior = cube.field("land_cover", prior_year, window)
+        made = OF_USE[cube.field("land_use", year, window)]
         made = np.where(made == 60, self.other, made)
         crops = annual_fields(cube, self.given, prior_year, year, window)["land_use_cropland_8"]
         p = np.zeros((CODES.size, *made.shape), np.float32)
         open_ = np.full_like(made, 61)
-        for code, share in ((made, 0.8 - 0.3 * crops), (prior, 0.2 + 0.2 * crops), (open_, 0.1 * crops)):
+        for code, share in (
+            (made, 1 - self.kept - 0.3 * crops),
+            (prior, self.kept + 0.2 * crops),
+            (open_, 0.1 * crops),
+        ):
             np.put_along_axis(p, np.searchsorted(CODES, code)[None], _at(p, code) + share[None], 0)
         return {"land_cover": np.where(prior == 210, (CODES == 210)[:, None, None], p).astype(np.float32)}
 
@@ -92,39 +97,36 @@ class FakeLeaves(Mortal):
 
     def predict(self, cube, prior_year, year, hidden=None, window=WHOLE):
         self.live()
-        cover = cube.land_cover.at(year, window)
-        leaves = 0.1 * cube.leaf_area.at(prior_year, window) + cover / 100 + MONTHS / 100 + np.float32(self.more)
+        cover = cube.field("land_cover", year, window)
+        leaves = (
+            0.1 * cube.field("leaf_area_index", prior_year, window) + cover / 100 + MONTHS / 100 + np.float32(self.more)
+        )
         return {"leaf_area_index": np.where(cover == 210, 0, leaves).astype(np.float32)}
 
 
 @pytest.fixture(scope="session")
 def setting(tmp_path_factory):
     """The tiny run with vegetation, its empty cube, and a region of all its cells in memory."""
-    run = read_run("tiny").model_copy(update={"years": (1985, 1986)})
+    run = tiny_land_use().model_copy(update={"years": (1985, 1986)})
     window = GLOBAL.cut(slice(5400, 5500), slice(20900, 21100))
     layout = cube.plan_layout(run, xr.Dataset(coords=window.coords()))
     path = tmp_path_factory.mktemp("green") / "cube.zarr"
     cube.create_cube(path, run, layout, FILES, False)
     run = run.model_copy(update={"vegetation": VEGETATION})
     small = small_cube(*layout.grid.shape)
-    use, cover, leaves = ({y: layer.at(2000 + 2 * i) for i, y in enumerate(YEARS)}
-                          for layer in (small.land_use, small.land_cover, small.leaf_area))  # fmt: skip
-    climate = replace(small.climate, grid=Grid(36.25, 28.75, 0.25, 0.25, 6, 10), years=YEARS,
-                      values=small.climate.values[: len(YEARS)])  # fmt: skip
-    data = replace(small, region="all", grid=layout.grid, climate=climate, co2=dict.fromkeys(YEARS, 400.0))
-    data = data.with_maps(land_use=held_in_memory("land use", use), land_cover=held_in_memory("land cover", cover),
-                          leaf_area=held_in_memory("leaf area", leaves))  # fmt: skip
+    use, cover, leaves = ({y: small.field(name, 2000 + 2 * i) for i, y in enumerate(YEARS)}
+                          for name in ("land_use", "land_cover", "leaf_area_index"))  # fmt: skip
+    months = {y: small.field("climate", 2000 + i) for i, y in enumerate(YEARS)}
+    climate = layer_of(months, small.names("climate"), Grid(36.25, 28.75, 0.25, 0.25, 6, 10))
+    data = replace(small, name="all", grid=layout.grid)
+    data = data.with_fields(land_use=use, land_cover=cover, leaf_area_index=leaves, climate=climate,
+                            co2=dict.fromkeys(YEARS, 400.0))  # fmt: skip
     return run, path, layout, data
 
 
 def cut(data, tile):
     """A region with its halo."""
-    rows, cols = tile.wide
-    parts = {name: held_in_memory(name, {y: getattr(data, name).at(y, (rows, cols)) for y in YEARS})
-             for name in ("land_use", "land_cover", "leaf_area")}  # fmt: skip
-    still = {name: field[rows, cols] for name, field in data.static.items()}
-    grid = data.grid.cut(rows, cols)
-    return replace(data, region=tile.region, grid=grid, corner=(rows.start, cols.start), static=still, **parts)
+    return replace(data.cut(tile.wide), name=tile.region)
 
 
 def roll(data, path, cover=None, leaves=None, bands=None, weights=()):
@@ -135,8 +137,8 @@ def roll(data, path, cover=None, leaves=None, bands=None, weights=()):
 
 def roll_regions(setting, results, models):
     """Rollouts of both regions, each with its own models."""
-    run, _, layout, data = setting
-    tiles = green.vegetation_tiles(green.vegetation_layout(run, layout), HALO)
+    _, _, layout, data = setting
+    tiles = plan_tiles(layout.regions, layout.grid, HALO)
     for (region, tile), (cover, leaves) in zip(tiles.items(), models, strict=True):
         roll(cut(data, tile), green.rolled_path(results, region), cover, leaves, tile_bands(tile))
     return tiles
@@ -182,11 +184,11 @@ def test_the_product_is_stepped_back_from_the_reference_and_then_on_from_it():
 
 def test_each_step_starts_from_the_map_and_the_season_of_the_step_before(setting, whole):
     data = setting[3]
-    np.testing.assert_array_equal(whole["land_cover"].sel(time=2005), data.land_cover.at(2005))
-    np.testing.assert_allclose(green.unpack_leaves(whole["leaf_area_index"].sel(time=2005).to_numpy()),
-                               data.leaf_area.at(2005), atol=0.0051)  # fmt: skip
+    np.testing.assert_array_equal(whole["land_cover"].sel(time=2005), data.field("land_cover", 2005))
+    np.testing.assert_allclose(whole["leaf_area_index"].sel(time=2005).to_numpy(),
+                               data.field("leaf_area_index", 2005), atol=0.0051)  # fmt: skip
     for prior, year in green.steps_of(VEGETATION):
-        before, made = (green.unpack_leaves(whole["leaf_area_index"].sel(time=y).to_numpy()) for y in (prior, year))
+        before, made = (whole["leaf_area_index"].sel(time=y).to_numpy() for y in (prior, year))
         labels = whole["land_cover"].sel(time=year).to_numpy()
         expected = np.where(labels == 210, 0, 0.1 * before + labels / 100 + MONTHS / 100)
         np.testing.assert_allclose(made, expected, atol=0.0051)
@@ -195,7 +197,7 @@ def test_each_step_starts_from_the_map_and_the_season_of_the_step_before(setting
 
 def test_the_chance_of_a_class_is_carried_from_step_to_step(setting, whole):
     """Forest far from crops: 0.8 + 0.2 a step, so 1; with a share c of crops around, 1 - 0.1 c, then carried on."""
-    first, second = (whole["confidence"].sel(time=y).to_numpy() / CHANCE_SCALE for y in (1930, 1855))
+    first, second = (whole["confidence"].sel(time=y).to_numpy() for y in (1930, 1855))
     data = setting[3]
     still = np.logical_and.reduce([whole["land_cover"].sel(time=y).to_numpy() == 130 for y in (2005, 1930, 1855)])
     c, d = (annual_fields(data, FakeCover.given, 2005, y, WHOLE)["land_use_cropland_8"] for y in (1930, 1855))
@@ -220,9 +222,9 @@ def test_killed_and_resumed_a_rollout_has_the_same_bytes(setting, whole, tmp_pat
 def test_a_rollout_of_other_weights_or_another_land_use_is_made_anew(setting, tmp_path):
     (tmp_path / "weights" / "deep").mkdir(parents=True)
     path, data = tmp_path / "r.zarr", setting[3]
-    turned = held_in_memory("land use", {y: data.land_use.at(y)[::-1] for y in YEARS})
+    turned = {y: data.field("land_use", y)[::-1] for y in YEARS}
     calls = []
-    for other, text in ((data, b"1"), (data, b"1"), (data, b"2"), (data.with_maps(land_use=turned), b"2")):
+    for other, text in ((data, b"1"), (data, b"1"), (data, b"2"), (data.with_fields(land_use=turned), b"2")):
         (tmp_path / "weights" / "deep" / "model").write_bytes(text)
         cover = FakeCover()
         roll(other, path, cover, weights=[tmp_path / "weights"])
@@ -235,12 +237,9 @@ def test_a_year_that_lacks_is_named_before_anything_is_written(setting, tmp_path
     data = setting[3]
     year = 2005 if layer == "land_cover" else 1855
     left = [y for y in YEARS if y != year]
-    short = {
-        "climate": {"climate": replace(data.climate, years=left, values=data.climate.values[1:])},
-        "co2": {"co2": dict.fromkeys(left, 400.0)},
-    }.get(layer) or {layer: replace(getattr(data, layer), years=left)}
-    with pytest.raises(ValueError, match=f"no (year|value of) {year}"):
-        roll(replace(data, **short), tmp_path / "r.zarr")
+    short = data.with_fields(**some_years(data, layer, left))
+    with pytest.raises(ValueError, match=f"no year {year}"):
+        roll(short, tmp_path / "r.zarr")
     assert not (tmp_path / "r.zarr").exists()
 
 
@@ -285,19 +284,12 @@ def test_land_use_of_a_year_is_cut_from_the_store_that_has_it(setting, tmp_path,
                  "land_use.zarr", "land_use-ssp126.zarr"):  # fmt: skip
         (tmp_path / name).mkdir(parents=True)
     found = green.find_pieces(tmp_path, run, "tiny_east")
-    use = green.product_land_use(found, cut(data, green.vegetation_tiles(layout, HALO)["tiny_east"]))
-    np.testing.assert_array_equal(use.at(2080), maps[3][:, 50:])
-    np.testing.assert_array_equal(use.at(1930, (slice(5, 9), slice(20, None))), maps[1][5:9, 70:])
+    use = green.product_land_use(found, cut(data, plan_tiles(layout.regions, layout.grid, HALO)["tiny_east"]))
+    np.testing.assert_array_equal(use.read(2080, WHOLE), maps[3][:, 50:])
+    np.testing.assert_array_equal(use.read(1930, (slice(5, 9), slice(20, None))), maps[1][5:9, 70:])
     stores["land_use"] = field[{"time": slice(1, 3)}]
     with pytest.raises(ValueError, match="lacks land use of 1855 .let a product"):
         green.find_pieces(tmp_path, run, "tiny_east")
-
-
-def test_regions_that_would_share_a_chunk_of_the_product_are_refused(setting, monkeypatch):
-    run, _, layout, _ = setting
-    monkeypatch.setattr(layout_room, "CHUNK_CELLS", 75)
-    with pytest.raises(ValueError, match=r"tiny_east does not begin at a chunk of \(75, 75\)"):
-        green.vegetation_layout(run, layout)
 
 
 # ---- stores
@@ -313,8 +305,8 @@ def test_two_regions_with_one_model_make_the_maps_that_one_region_makes(whole, s
     cover, leaves = both(stitched, "land_cover"), both(stitched, "leaf_area_index")
     assert cover["time"].dt.year.to_numpy().tolist() == YEARS
     np.testing.assert_array_equal(cover["land_cover"], whole["land_cover"])
-    np.testing.assert_array_equal(cover["confidence"], np.rint(whole["confidence"] / CHANCE_SCALE * 100))
-    expected = green.unpack_leaves(whole["leaf_area_index"].to_numpy()).reshape(-1, *cover["land_cover"].shape[1:])
+    np.testing.assert_array_equal(cover["confidence"], np.rint(whole["confidence"] * 100))
+    expected = whole["leaf_area_index"].to_numpy().reshape(-1, *cover["land_cover"].shape[1:])
     np.testing.assert_allclose(leaves["leaf_area_index"], expected, atol=1e-5)
 
 
@@ -330,24 +322,24 @@ def test_the_standard_error_is_that_of_the_class_and_month_and_lacks_in_the_refe
 
 
 def test_where_regions_disagree_classes_change_at_the_edge_and_leaf_area_goes_along_a_cosine(setting, tmp_path):
-    """The east says 61 where the west says 60, both as surely; leaf area is 1 more there."""
+    """In the east all becomes 61, in the west all becomes 60, both surely; leaf area is 1 more in the east."""
     run, path, layout, data = setting
     forest = {y: np.full(layout.grid.shape, 4, np.uint8) for y in YEARS}
     start = {y: np.full(layout.grid.shape, 130, np.uint8) for y in YEARS}
-    data = data.with_maps(land_use=held_in_memory("u", forest), land_cover=held_in_memory("c", start))
-    models = [(FakeCover(60), FakeLeaves()), (FakeCover(61), FakeLeaves(1.0))]
+    data = data.with_fields(land_use=forest, land_cover=start)
+    models = [(FakeCover(60, kept=0), FakeLeaves()), (FakeCover(61, kept=0), FakeLeaves(1.0))]
     roll_regions((run, path, layout, data), tmp_path, models)
     paths = {p.stem: p for p in green.stitch_green(tmp_path, run, path, HALO, workers=1)}
     labels = both(paths, "land_cover")["land_cover"].sel(time="1930")[0].to_numpy()
     assert (labels[:, :100] == 60).all() and (labels[:, 100:] == 61).all()
     sure = both(paths, "land_cover")["confidence"].sel(time="1930")[0].to_numpy()
     east = 0.5 - 0.5 * np.cos(np.pi * np.clip((np.arange(200) + 0.5 - 75) / 50, 0, 1))
-    # 0.8 of a region that gives the class, none of the other: its rest is the prior class's.
-    np.testing.assert_allclose(sure[50], 100 * 0.8 * np.where(labels[50] == 60, 1 - east, east), atol=0.51)
+    # All of a region that gives the class, none of the other.
+    np.testing.assert_allclose(sure[50], 100 * np.where(labels[50] == 60, 1 - east, east), atol=0.51)
     leaves = both(paths, "leaf_area_index")["leaf_area_index"].sel(time="1930-01")[0].to_numpy()
-    january = 0.1 * np.rint(data.leaf_area.at(2005)[0] * 100) / 100
+    january = 0.1 * np.rint(data.field("leaf_area_index", 2005)[0] * 100) / 100
     np.testing.assert_allclose(leaves, january + 0.60 + east * 1.01, atol=0.0101)
-    across, elsewhere = green.seam_contrast(leaves, green.vegetation_tiles(layout, HALO))
+    across, elsewhere = green.seam_contrast(leaves, plan_tiles(layout.regions, layout.grid, HALO))
     assert across < elsewhere + 1.01 * 0.04, "a cosine over 50 cells has no step above 1 / 25"
 
 
@@ -412,8 +404,8 @@ def test_stores_pass_the_cf_checker_and_say_what_they_hold(stitched, tmp_path):
         year = 2080 if name.endswith("ssp126") else 1855
         file = product.write_netcdf(stitched[name], year, tmp_path)
         assert complaints(file) == {}
-        with xr.open_dataset(file) as written:
-            kept = green.open_green(stitched[name]).sel(time=written["time"])
+        with xr.open_dataset(file, mask_and_scale=False) as written:
+            kept = xr.open_zarr(stitched[name], mask_and_scale=False).sel(time=written["time"])
             assert set(written["time"].dt.year.to_numpy()) == {year}
             assert written.sizes["time"] == (12 if name.startswith("leaf") else 1)
             np.testing.assert_array_equal(written[name.partition("-")[0]], kept[name.partition("-")[0]])
@@ -461,8 +453,8 @@ def test_areas_and_mean_seasons_by_hand():
 
 
 def test_unlike_neighbours_are_counted_across_the_edge_and_elsewhere(setting):
-    run, _, layout, _ = setting
-    tiles = green.vegetation_tiles(green.vegetation_layout(run, layout), HALO)
+    layout = setting[2]
+    tiles = plan_tiles(layout.regions, layout.grid, HALO)
     field = np.full(layout.grid.shape, 60, np.float32)
     field[:, 100:], field[:25, 99] = 10, np.nan
     assert green.seam_contrast(field, tiles, unlike=True) == (1, 0)
@@ -476,6 +468,6 @@ def test_a_rollout_is_summed_up_year_by_year(whole):
     maps = [whole["land_cover"].sel(time=y).where(land) for y in (1930, 1855)]
     changed = ((maps[0] != maps[1]) & land).sum() / land.sum()
     assert table["changed"][1855] == pytest.approx(float(changed)) and table["changed"][1855] > 0
-    july = (0.01 * whole["leaf_area_index"].sel(time=1855)[6]).where(land).mean()
+    july = whole["leaf_area_index"].sel(time=1855)[6].where(land).mean()
     assert table["july"][1855] == pytest.approx(float(july), rel=1e-5)
     assert (table[["drained", "leafy_water", "least"]] == 0).all(axis=None) and table["chance"][1855] < 1

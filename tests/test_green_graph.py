@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from regions import luh2_layers
 from vegetation_cases import small_cube
 
+from ai4land.experiments import Experiment
 from ai4land.export.formats import write_formats
 from ai4land.export.green_fields import box_counts, refined, tent
 from ai4land.export.green_graph import GreenGraph, describe
@@ -15,13 +17,10 @@ from ai4land.grid import COARSE_CELLS
 from ai4land.models.green_inputs import COVER, HEADS, LEAVES, USE, default_given
 from ai4land.models.green_net import GreenNet
 from ai4land.samples.predictors import Given, between
-from ai4land.samples.states import Luh2
 from ai4land.samples.tables import class_densities
-from ai4land.samples.vegetation import held_in_memory
 from ai4land.sources.luh2 import STATES
-from ai4land.vegetation import VegetationExperiment
 
-EXPERIMENT = VegetationExperiment(start=2007, train=(2001, 2005), validation=(2006, 2007), test=(2008, 2009))
+EXPERIMENT = Experiment(start=2007, train=(2001, 2005), validation=(2006, 2007), test=(2008, 2009))
 PAIR = 2006, 2009
 
 
@@ -29,27 +28,20 @@ def with_gaps(rows, cols, corner=(0, 0)):
     """A small region with LUH2; cells without land use, land cover, season, relief, climate, states."""
     cube, rng = small_cube(rows, cols), np.random.default_rng(4)
     names = [*STATES, "secma", "secmb"]
-    states = rng.random((len(cube.climate.years), len(names), *cube.grid.blocks(COARSE_CELLS).shape), np.float32)
+    states = rng.random((len(cube.years("climate")), len(names), *cube.grid.blocks(COARSE_CELLS).shape), np.float32)
     states[:, -2] *= 80
     states[:, :, 0, -1] = np.nan
-    layers = {
-        "land_use": (cube.land_use, 255),
-        "land_cover": (cube.land_cover, 0),
-        "leaf_area": (cube.leaf_area, np.nan),
-    }
     maps = {}
-    for name, (yearly, missing) in layers.items():
+    for name, missing in (("land_use", 255), ("land_cover", 0), ("leaf_area_index", np.nan)):
         where = rng.random((rows, cols)) < 0.05
-        maps[name] = held_in_memory(name, {y: np.where(where, missing, yearly.at(y)).astype(yearly.at(y).dtype)
-                                           for y in yearly.years})  # fmt: skip
-    climate = cube.climate.values.copy()
-    climate[:, :, 3, 1, 1], climate[:, :, :, -1, -1] = np.nan, np.nan
-    relief = np.where(rng.random((rows, cols)) < 0.05, np.nan, 300 * cube.static["elevation"]).astype(np.float32)
-    luh2, static = Luh2(cube.climate.years, names, states, states), {**cube.static, "elevation": relief}
-    return replace(
-        cube, corner=corner, static=static, luh2=luh2,
-        climate=replace(cube.climate, values=climate), **maps,
-    )  # fmt: skip
+        fields = {y: cube.field(name, y) for y in cube.years(name)}
+        maps[name] = {y: np.where(where, missing, field).astype(field.dtype) for y, field in fields.items()}
+    climate = {y: cube.field("climate", y).copy() for y in cube.years("climate")}
+    for months in climate.values():
+        months[:, 3, 1, 1], months[:, :, -1, -1] = np.nan, np.nan
+    relief = np.where(rng.random((rows, cols)) < 0.05, np.nan, 300 * cube.field("elevation")).astype(np.float32)
+    states = luh2_layers(cube.years("climate"), names, states, states)
+    return replace(cube, corner=corner).with_fields(elevation=relief, climate=climate, **maps, **states)
 
 
 def network(cube, head, given=None):
@@ -78,22 +70,24 @@ def cut(field, window, missing):
 def raw_inputs(graph, cube, window, hidden, pair=PAIR):
     """What a host hands over, by name: fields as they are, in physical units."""
     prior, year = pair
-    first, climate, coupled = [part.start for part in window], cube.climate, graph.fields.given.coupled
-    months = [climate.of(year - 1)[0 if coupled else -1 :], climate.of(year)[: 11 if coupled else 12]]
+    first, air, coupled = [part.start for part in window], cube.grid_of("climate"), graph.fields.given.coupled
+    last, now = (cube.field("climate", y) for y in (year - 1, year))
+    months = [last[0 if coupled else -1 :], now[: 11 if coupled else 12]]
     lat, lon = cube.grid.lat[0] - 0.01 * first[0], cube.grid.lon[0] + 0.01 * first[1]
-    place = (climate.grid.lat[0] - lat) / climate.grid.dlat, (lon - climate.grid.lon[0]) / climate.grid.dlon
+    place = (air.lat[0] - lat) / air.dlat, (lon - air.lon[0]) / air.dlon
     out = {
-        "leaf_area_index_before": cut(cube.leaf_area.at(prior), window, np.nan),
+        "leaf_area_index_before": cut(cube.field("leaf_area_index", prior), window, np.nan),
         "hidden": cut(hidden, window, False), "valid": cut(np.ones(cube.grid.shape, bool), window, False),
-        "static": cut(np.stack([cube.static[n] for n in graph.fields.names.static]), window, np.nan),
-        "koppen": cut(cube.static["koppen"].astype(np.uint8), window, 0),
-        "states": cube.luh2.states[cube.luh2.index(year)][None], "start": np.array([first]),
+        "static": cut(np.stack([cube.field(n) for n in graph.fields.names.static]), window, np.nan),
+        "koppen": cut(cube.field("koppen").astype(np.uint8), window, 0),
+        "states": cube.field("luh2_state", year)[None], "start": np.array([first]),
         "climate": np.concatenate(months).swapaxes(0, 1)[None], "climate_start": np.array([place], np.float32),
-        "climate_step": np.array([[0.01 / climate.grid.dlat, 0.01 / climate.grid.dlon]], np.float32),
-        "co2": np.array([cube.co2[year]], np.float32), "years": np.array([year - prior], np.float32),
+        "climate_step": np.array([[0.01 / air.dlat, 0.01 / air.dlon]], np.float32),
+        "co2": np.array([float(cube.field("co2", year))], np.float32), "years": np.array([year - prior], np.float32),
     }  # fmt: skip
-    for name, yearly, missing in (("land_use", cube.land_use, 255), ("land_cover", cube.land_cover, 0)):
-        out |= {name: cut(yearly.at(year), window, missing), f"{name}_before": cut(yearly.at(prior), window, missing)}
+    for name, missing in (("land_use", 255), ("land_cover", 0)):
+        for key, when in ((name, year), (f"{name}_before", prior)):
+            out[key] = cut(cube.field(name, when), window, missing)
     return {name: np.ascontiguousarray(out[name]) for name in graph.inputs}
 
 
@@ -239,7 +233,7 @@ def test_what_cannot_be_exported_is_refused(cube, networks):
 
 def test_refinement_and_box_counts_are_those_of_training(cube):
     target = cube.grid.cut(slice(7, 40), slice(11, 60))
-    values, source = cube.climate.of(2003)[:, 3], cube.climate.grid  # one cell is missing
+    values, source = cube.field("climate", 2003)[:, 3], cube.grid_of("climate")  # one cell is missing
     start = np.array([source.lat[0] - target.lat[0], target.lon[0] - source.lon[0]], np.float32) / np.float32(0.25)
     rows, cols = (
         tent(torch.tensor([s]), torch.tensor([0.04]), torch.arange(n), torch.arange(m))
@@ -250,7 +244,7 @@ def test_refinement_and_box_counts_are_those_of_training(cube):
     expected = between(values, source, target)
     assert np.isnan(expected).any() and np.isfinite(expected).any()
     np.testing.assert_allclose(made, np.nan_to_num(expected), atol=1e-5)
-    labels = cube.land_use.at(2003)
+    labels = cube.field("land_use", 2003)
     seen = torch.as_tensor(np.stack([labels == 4, labels != 255])[None]).float()
     for radius in (2, 8):
         counts = box_counts(seen, radius)[0]

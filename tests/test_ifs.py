@@ -350,8 +350,8 @@ def test_a_template_without_the_key_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        (lambda c, v: (c, v.assign(leaf_area_index=v["leaf_area_index"] * 30)), "expected 0 to 7 m2 m-2"),
-        (lambda c, v: (c, v.assign(leaf_area_index=v["leaf_area_index"] - 1)), "expected 0 to 7 m2 m-2"),
+        (lambda c, v: (c, v.assign(leaf_area_index=v["leaf_area_index"] * 30)), "expected 0 to 10 m2 m-2"),
+        (lambda c, v: (c, v.assign(leaf_area_index=v["leaf_area_index"] - 1)), "expected 0 to 10 m2 m-2"),
         (lambda c, v: (c, v.assign(leaf_area_index=v["leaf_area_index"].assign_attrs(units="1/30"))), "units '1/30'"),
         (lambda c, v: (c, v.isel(time=slice(11))), "expected each of 1-12 once"),
         (lambda c, v: (c, v.assign_coords(time=v["time"] + np.timedelta64(400, "D"))), "no year 2000"),

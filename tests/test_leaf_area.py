@@ -19,6 +19,7 @@ from ai4land.evaluate.leaf_area import (
     seasonal_cycles,
 )
 from ai4land.evaluate.leaf_maps import anomaly_skill, neighbour_difference
+from ai4land.experiments import Experiment
 from ai4land.grid import Grid
 from ai4land.models import leaf_trees
 from ai4land.models.green import pairs
@@ -28,10 +29,8 @@ from ai4land.models.leaf_rows import blocks_of, draw_blocks, draw_rows
 from ai4land.models.leaf_trees import GIVEN, LeafTrees
 from ai4land.predict import leaves as judging
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import held_in_memory
-from ai4land.vegetation import VegetationExperiment
 
-EXPERIMENT = VegetationExperiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
+EXPERIMENT = Experiment(start=2007, train=(2000, 2005), validation=(2006, 2007), test=(2008, 2009))
 SETTINGS = {"rounds": 20, "rows": 15_000, "depth": 6, "learning_rate": 0.3, "seed": 1}
 FEW = SETTINGS | {"rounds": 12, "rows": 4_800}
 GRID = Grid(60.0, 0.0, 0.5, 0.5, 4, 5)
@@ -54,9 +53,9 @@ def leaves(model, cube, year=2008, **given):
 
 def changed(cube, name, year, change):
     """The cube with ``change`` made to one year's map or season."""
-    fields = {y: getattr(cube, name).at(y).copy() for y in YEARS}
+    fields = {y: cube.field(name, y).copy() for y in YEARS}
     change(fields[year])
-    return cube.with_maps(**{name: held_in_memory(name, fields)})
+    return cube.with_fields(**{name: fields})
 
 
 def case(seed=0):
@@ -203,7 +202,7 @@ def test_the_difference_of_neighbours_is_that_of_means_in_a_box():
 
 def test_leaf_area_is_within_its_range_zero_on_water_and_missing_without_data(cube, trees):
     made = leaves(trees, cube)
-    water = cube.land_cover.at(2008) == COVER[WATER]
+    water = cube.field("land_cover", 2008) == COVER[WATER]
     assert water.any() and (made[:, water] == 0).all()
     assert np.isfinite(made).all() and made.min() >= 0 and made.max() <= 7
     bare = changed(cube, "land_cover", 2008, lambda m: m.__setitem__((slice(40, 45), slice(None)), 0))
@@ -213,14 +212,14 @@ def test_leaf_area_is_within_its_range_zero_on_water_and_missing_without_data(cu
 
 def test_leaf_area_follows_land_cover_month_by_month_in_sign_and_size(cube, trees):
     """Where forest is turned into crop in the input, prior kept, it moves by the difference of neighbours."""
-    forest, crop = (cube.land_use.at(2008) == code for code in (FOREST, CROP))
+    forest, crop = (cube.field("land_use", 2008) == code for code in (FOREST, CROP))
     turned = forest.copy()
     turned[:, :50], turned[:10], turned[20:] = False, False, False
     other = cube
     for name, code in (("land_use", CROP), ("land_cover", COVER[CROP])):
         other = changed(other, name, 2008, lambda field, code=code: field.__setitem__(turned, code))
     moved = (leaves(trees, other) - leaves(trees, cube))[:, turned].mean(1)
-    expected = np.nanmean(neighbour_difference(cube.leaf_area.at(2008), forest, crop, 30), (1, 2))
+    expected = np.nanmean(neighbour_difference(cube.field("leaf_area_index", 2008), forest, crop, 30), (1, 2))
     assert (np.abs(expected) > 0.4).all() and np.ptp(
         expected
     ) > 1  # both in sign and by month there is something to see
@@ -229,8 +228,12 @@ def test_leaf_area_follows_land_cover_month_by_month_in_sign_and_size(cube, tree
 
 
 def test_it_beats_persistence_where_the_cover_changed(cube, trees):
-    where = cube.land_cover.at(2009) != cube.land_cover.at(2007)
-    observed, made, prior = cube.leaf_area.at(2009), leaves(trees, cube, 2009), cube.leaf_area.at(2007)
+    where = cube.field("land_cover", 2009) != cube.field("land_cover", 2007)
+    observed, made, prior = (
+        cube.field("leaf_area_index", 2009),
+        leaves(trees, cube, 2009),
+        cube.field("leaf_area_index", 2007),
+    )
     error = [np.sqrt(np.mean((a - observed)[:, where] ** 2)) for a in (made, prior)]
     assert error[0] < 0.5 * error[1]
 
@@ -238,7 +241,7 @@ def test_it_beats_persistence_where_the_cover_changed(cube, trees):
 def test_no_test_label_enters_training(cube, trees):
     planted = cube
     for year in (2008, 2009):
-        planted = changed(planted, "leaf_area", year, lambda season: season.fill(6.66))
+        planted = changed(planted, "leaf_area_index", year, lambda season: season.fill(6.66))
         for name in ("land_use", "land_cover"):
             planted = changed(planted, name, year, lambda field: field.fill(10))
     other = LeafTrees(**SETTINGS).fit(planted, EXPERIMENT)
@@ -289,16 +292,16 @@ def test_a_window_and_any_size_of_blocks_give_what_the_whole_gives(cube, trees, 
 def test_a_hidden_season_has_no_say(cube, trees):
     hidden = np.zeros(cube.grid.shape, bool)
     hidden[10:30, 10:60] = True
-    other = changed(cube, "leaf_area", 2007, lambda season: season.__setitem__((slice(None), hidden), 0.1))
+    other = changed(cube, "leaf_area_index", 2007, lambda season: season.__setitem__((slice(None), hidden), 0.1))
     assert (leaves(trees, cube, hidden=hidden) == leaves(trees, other, hidden=hidden)).all()
     assert (leaves(trees, cube) != leaves(trees, other)).any()
 
 
 def test_a_coupled_model_sees_no_weather_of_its_month(cube):
     coupled = LeafTrees(**FEW, given=replace(GIVEN, coupled=True)).fit(cube, EXPERIMENT)
-    values = cube.climate.values.copy()
-    values[YEARS.index(2008), 6:] += 5  # from July on
-    other = replace(cube, climate=replace(cube.climate, values=values))
+    values = cube.field("climate", 2008).copy()
+    values[6:] += 5  # from July on
+    other = cube.with_years(climate={2008: values})
     before, after = leaves(coupled, cube), leaves(coupled, other)
     assert (before[:7] == after[:7]).all() and (before[7:] != after[7:]).any()
 
@@ -338,7 +341,7 @@ def test_a_region_of_water_is_refused(cube):
 
 def test_other_predictors_or_another_model_are_refused(cube, trees, tmp_path):
     with pytest.raises(ValueError, match=r"features differ from those trained on: \['slope'\]"):
-        leaves(trees, replace(cube, static={**cube.static, "slope": cube.static["elevation"]}))
+        leaves(trees, cube.with_fields(slope=cube.field("elevation")))
     trees.save(tmp_path)
     file = tmp_path / "model.json"
     file.write_text(file.read_text().replace('"leaf_area_index"', '"land_cover"'))
@@ -351,13 +354,13 @@ def test_other_predictors_or_another_model_are_refused(cube, trees, tmp_path):
 
 def test_baselines_are_means_of_the_training_years_and_the_prior_season(cube, tmp_path):
     forest = (30, 70)
-    assert cube.land_cover.at(2000)[forest] == cube.land_cover.at(2009)[forest]
-    seen = np.stack([cube.leaf_area.at(y) for y in range(2000, 2006)])
+    assert cube.field("land_cover", 2000)[forest] == cube.field("land_cover", 2009)[forest]
+    seen = np.stack([cube.field("leaf_area_index", y) for y in range(2000, 2006)])
     cell = (slice(None), *forest)
     climatology = Climatology().fit(cube, EXPERIMENT)
     assert leaves(climatology, cube)[cell] == pytest.approx(seen.mean(0)[cell], rel=1e-6)
     assert leaves(CellMean().fit(cube, EXPERIMENT), cube)[cell] == pytest.approx(seen.mean((0, 1))[forest], rel=1e-6)
-    land = cube.land_cover.at(2008) != 210
+    land = cube.field("land_cover", 2008) != 210
     mean = leaves(GlobalMean().fit(cube, EXPERIMENT), cube)
     assert mean[cell] == pytest.approx(seen.mean((0, 1))[land].mean(), rel=1e-5) and (mean[:, ~land] == 0).all()
     climatology.save(tmp_path)
@@ -368,15 +371,17 @@ def test_persistence_is_the_prior_season_and_nothing_where_it_is_hidden(cube):
     hidden = np.zeros(cube.grid.shape, bool)
     hidden[20:30, 20:30] = True
     made = leaves(LeafPersistence().fit(cube, EXPERIMENT), cube, hidden=hidden)
-    land = (cube.land_cover.at(2008) != 210) & ~hidden
-    assert (made[:, land] == cube.leaf_area.at(2007)[:, land]).all() and np.isnan(made[:, hidden]).all()
+    land = (cube.field("land_cover", 2008) != 210) & ~hidden
+    assert (made[:, land] == cube.field("leaf_area_index", 2007)[:, land]).all() and np.isnan(made[:, hidden]).all()
 
 
 def test_climatology_leaves_missing_months_out():
     cube = small_cube()
-    gone = changed(cube, "leaf_area", 2003, lambda season: season.__setitem__((4, 30, 70), np.nan))
+    gone = changed(cube, "leaf_area_index", 2003, lambda season: season.__setitem__((4, 30, 70), np.nan))
     made = leaves(Climatology().fit(gone, EXPERIMENT), gone)[4, 30, 70]
-    assert made == pytest.approx(np.mean([cube.leaf_area.at(y)[4, 30, 70] for y in range(2000, 2006) if y != 2003]))
+    assert made == pytest.approx(
+        np.mean([cube.field("leaf_area_index", y)[4, 30, 70] for y in range(2000, 2006) if y != 2003])
+    )
 
 
 @pytest.mark.parametrize("given", [Given(land_use=True), Given(land_use=False, land_cover=True), GIVEN])

@@ -4,8 +4,11 @@ import xgboost
 from conftest import make_cube
 
 from ai4land.allocate import expected_counts
-from ai4land.models import CoarseMajority, KernelDensity, Persistence, RandomForest, Trees, boosting
+from ai4land.models import boosting
 from ai4land.models.base import most_probable
+from ai4land.models.baselines import CoarseMajority, KernelDensity, Persistence
+from ai4land.models.forest import RandomForest
+from ai4land.models.trees import Trees
 from ai4land.runs import Experiment
 from ai4land.samples import Batch, case_batch, kernel_density, make_split
 
@@ -73,23 +76,24 @@ def test_allocation_meets_the_coarse_areas_and_leaves_water_alone(changing_cube,
     split = make_split("e", EXPERIMENT, changing_cube, None, 1)
     case = split.test[-1]
     made = labels(KernelDensity(fuzzy=fuzzy, seed=4), case_batch(changing_cube, split, case))
-    observed = changing_cube.map(case.year)
+    observed = changing_cube.field("land_use", case.year)
     for code in range(8):
         counts = [(m == code).reshape(4, 25, 4, 25).sum((1, 3)) for m in (made, observed)]
         assert np.abs(counts[0] - counts[1]).max() <= 1
-    assert ((made == 0) == (changing_cube.map(1995) == 0)).all()
+    assert ((made == 0) == (changing_cube.field("land_use", 1995) == 0)).all()
 
 
 def test_allocation_of_no_change_is_the_prior_map_and_fuzzy_draws_repeat():
     rng = np.random.default_rng(0)
     prior = rng.choice([1, 2, 4], (50, 50)).astype(np.uint8)
     cube = make_cube({1995: prior, 1996: prior})
-    batch = batch_of(prior, cube.fraction[0], cube.fraction[1], 25)
+    before, after = (cube.field("land_use_fraction", y) for y in (1995, 1996))
+    batch = batch_of(prior, before, after, 25)
     assert (labels(KernelDensity(), batch) == prior).all()
-    after = cube.fraction[1].copy()
+    after = after.copy()
     after[2] -= 0.1
     after[4] += 0.1
-    batch = batch_of(prior, cube.fraction[0], after, 25)
+    batch = batch_of(prior, before, after, 25)
     assert (labels(KernelDensity(1.5, seed=1), batch) == labels(KernelDensity(1.5, seed=1), batch)).all()
     assert (labels(KernelDensity(1.5, seed=1), batch) != labels(KernelDensity(1.5, seed=2), batch)).any()
 
@@ -109,7 +113,7 @@ def test_trees_beat_persistence_where_change_has_a_rule(changing_cube, trained):
     model, split = trained
     case = split.test[4]
     made = labels(model, case_batch(changing_cube, split, case))
-    observed, prior = changing_cube.map(case.year), changing_cube.map(case.prior_year)
+    observed, prior = changing_cube.field("land_use", case.year), changing_cube.field("land_use", case.prior_year)
     assert (made == observed).mean() > (prior == observed).mean() + 0.02
 
 
@@ -125,12 +129,12 @@ def test_without_trees_a_perfect_coarse_input_is_met(changing_cube, trained):
 def starts_from_areas(model, split, changing_cube):
     case = split.test[4]
     batch = case_batch(changing_cube, split, case)
-    free = np.isin(changing_cube.map(case.prior_year), range(1, 7))
+    free = np.isin(changing_cube.field("land_use", case.prior_year), range(1, 7))
     start = np.zeros((8, *free.shape))
     start[np.ix_(model.classes, range(100), range(100))] = np.exp(
         model._margin(batch, np.ones_like(free)).T.reshape(-1, 100, 100)
     )
-    observed = (changing_cube.map(case.year) == np.arange(8)[:, None, None]) * 1.0
+    observed = (changing_cube.field("land_use", case.year) == np.arange(8)[:, None, None]) * 1.0
     np.testing.assert_allclose(expected_counts(start, free), expected_counts(observed, free), atol=2)
 
 
@@ -139,7 +143,7 @@ def test_trees_give_probabilities_and_take_ocean_over(changing_cube, trained):
     batch = case_batch(changing_cube, split, split.test[0])
     p = model.predict_proba(batch)[0]
     np.testing.assert_allclose(p.sum(0), 1, atol=1e-5)
-    assert (p[0][changing_cube.map(1995) == 0] == 1).all()
+    assert (p[0][changing_cube.field("land_use", 1995) == 0] == 1).all()
 
 
 def test_trees_are_the_same_after_saving_and_on_every_run(changing_cube, trained, tmp_path):
@@ -150,6 +154,11 @@ def test_trees_are_the_same_after_saving_and_on_every_run(changing_cube, trained
     np.testing.assert_array_equal(again.predict_proba(batch), model.predict_proba(batch))
     twin = grown(type(model)).fit(changing_cube, split)
     np.testing.assert_array_equal(twin.predict_proba(batch), model.predict_proba(batch))
+
+
+def test_the_nodes_of_all_trees_are_counted_as_in_the_table_of_nodes(trained):
+    model, _ = trained
+    assert model.parameters == len(model.booster.trees_to_dataframe()) > 100
 
 
 def test_another_model_or_other_features_are_refused(changing_cube, trained, tmp_path):

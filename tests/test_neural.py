@@ -9,8 +9,8 @@ from conftest import make_cube
 
 from ai4land.allocate import expected_counts
 from ai4land.devices import choose_device
-from ai4land.models import Neural
 from ai4land.models.inputs import Encoding, change_weights, fit_encoding, turn
+from ai4land.models.neural import Neural
 from ai4land.models.unet import UNet
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
@@ -101,7 +101,7 @@ def test_the_start_is_the_transition_matrix_of_the_training_cells(changing_cube,
     inputs = encoding(make_batch(changing_cube, 1995, 2000, (25,), statics=False), torch.device("cpu"))
     inputs = torch.nn.functional.pad(inputs, (0, 12, 0, 12), mode="replicate")
     p = network(inputs).softmax(1)[0, :, :100, :100].detach().numpy()
-    forest = changing_cube.map(1995) == 4
+    forest = changing_cube.field("land_use", 1995) == 4
     expected = counts[5][4, :8] + 0.5
     expected = expected / expected.sum()
     # Log shares are fitted by a straight line in the log of the years: near, not equal.
@@ -114,9 +114,9 @@ def test_where_the_coarse_input_is_perfect_the_start_adds_up_to_it(changing_cube
     model.temperature = 1.0
     batch = make_batch(changing_cube, 1995, 2000, (25,))
     p = model.predict_proba(batch)[0]
-    given = np.isin(changing_cube.map(1995), (2, 4))
+    given = np.isin(changing_cube.field("land_use", 1995), (2, 4))
     got = expected_counts(p, given, 25)
-    wanted = expected_counts((changing_cube.map(2000) == np.arange(8)[:, None, None]), given, 25)
+    wanted = expected_counts((changing_cube.field("land_use", 2000) == np.arange(8)[:, None, None]), given, 25)
     assert np.abs(got - wanted).max() < 0.02 * 625
     model.core = 48
     windows = predict_windows(model, batch, (0, 0))[0]
@@ -127,17 +127,17 @@ def test_changed_cells_are_weighted_and_the_odds_of_change_corrected_for_it(chan
     encoding = Encoding((25,), {}, zones=False)
     batch = make_batch(changing_cube, 1995, 2000, (25,), np.arange(10000).reshape(100, 100) < 1000, statics=False)
     inputs = encoding(batch, torch.device("cpu"))
-    labels = torch.as_tensor(changing_cube.map(2000))[None].clone()
+    labels = torch.as_tensor(changing_cube.field("land_use", 2000))[None].clone()
     labels[0, 20, :50] = 255
     weights = change_weights(inputs, labels, 10)[0].numpy()
-    changed = changing_cube.map(1995) != changing_cube.map(2000)
+    changed = changing_cube.field("land_use", 1995) != changing_cube.field("land_use", 2000)
     hidden = np.arange(10000).reshape(100, 100) < 1000
     expected = np.where(changed & ~hidden, 10, 1) * (labels[0].numpy() != 255)
     np.testing.assert_array_equal(weights, expected)
     network = small(change_weight=10.0)._build(encoding, transition_counts(changing_cube, split.train))
     padded = torch.nn.functional.pad(inputs, (0, 12, 0, 12), mode="replicate")
     learned, said = (network.train(mode)(padded).softmax(1)[0, :, :100, :100] for mode in (True, False))
-    forest = torch.as_tensor((changing_cube.map(1995) == 4) & ~hidden)
+    forest = torch.as_tensor((changing_cube.field("land_use", 1995) == 4) & ~hidden)
     odds = [(p[2] / p[4])[forest] for p in (learned, said)]
     torch.testing.assert_close(odds[0], 10 * odds[1], rtol=1e-3, atol=1e-6)
     torch.testing.assert_close(learned[:, hidden], said[:, hidden])
@@ -159,9 +159,9 @@ def test_statistics_come_from_the_training_split_only(changing_cube):
     split = make_split("spatial", spatial, changing_cube, 0, 1)
     seen = np.any([learnable(changing_cube, c) for c in split.train], axis=0)
     mean, deviation = fit_encoding(changing_cube, split, "step").statistics["elevation"]
-    values = changing_cube.static["elevation"][seen].astype(float)
+    values = changing_cube.field("elevation")[seen].astype(float)
     assert (mean, deviation) == pytest.approx((values.mean(), values.std()))
-    assert mean != pytest.approx(changing_cube.static["elevation"].mean(), abs=1e-3)
+    assert mean != pytest.approx(changing_cube.field("elevation").mean(), abs=1e-3)
 
 
 def test_the_channels_say_what_the_batch_holds(changing_cube):
@@ -171,12 +171,14 @@ def test_the_channels_say_what_the_batch_holds(changing_cube):
     encoding = Encoding((25,), {"elevation": (500.0, 250.0)}, zones=False)
     inputs = encoding(batch, torch.device("cpu"))[0].numpy()
     assert inputs.shape[0] == encoding.channels
-    prior = changing_cube.map(1990)
+    prior = changing_cube.field("land_use", 1990)
     np.testing.assert_array_equal(inputs[:8].argmax(0)[~hidden], prior[~hidden])
     assert (inputs[:8, hidden] == 0).all() and (inputs[8] == hidden).all()
-    np.testing.assert_allclose(inputs[9:17, 0, 0], changing_cube.fraction[10, :, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(inputs[17:25, 99, 99], changing_cube.fraction[5, :, 3, 3], atol=1e-6)
-    np.testing.assert_allclose(inputs[25], (changing_cube.static["elevation"] - 500) / 250, atol=1e-5)
+    np.testing.assert_allclose(inputs[9:17, 0, 0], changing_cube.field("land_use_fraction", 1990)[:, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        inputs[17:25, 99, 99], changing_cube.field("land_use_fraction", 1985)[:, 3, 3], atol=1e-6
+    )
+    np.testing.assert_allclose(inputs[25], (changing_cube.field("elevation") - 500) / 250, atol=1e-5)
     assert (inputs[26] == -0.5).all() and (inputs[27] == -1).all()
 
 
@@ -210,7 +212,7 @@ def test_it_learns_where_the_front_advances(changing_cube, split):
     case = split.test[-1]
     p = model.predict_proba(case_batch(changing_cube, split, case))[0]
     np.testing.assert_allclose(p.sum(0), 1, atol=1e-5)
-    prior, observed = changing_cube.map(case.prior_year), changing_cube.map(case.year)
+    prior, observed = changing_cube.field("land_use", case.prior_year), changing_cube.field("land_use", case.year)
     becomes_cropland, stays_forest = (prior == 4) & (observed == 2), (prior == 4) & (observed == 4)
     assert p[2][becomes_cropland].mean() > p[2][stays_forest].mean()
     assert (p.argmax(0)[:5] == 0).all(), "ocean must stay ocean"
@@ -238,7 +240,7 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(changing_cube, split, 
 
 def test_a_checkpoint_of_other_data_is_not_resumed(changing_cube, split, tmp_path):
     small(checkpoints=tmp_path).fit(changing_cube, split)
-    other = make_cube({y: np.roll(changing_cube.map(y), 3, 1) for y in changing_cube.years})
+    other = make_cube({y: np.roll(changing_cube.field("land_use", y), 3, 1) for y in changing_cube.years("land_use")})
     fresh, kept = small().fit(other, split), small(checkpoints=tmp_path).fit(other, split)
     assert all((a == b).all() for a, b in zip(weights(fresh).values(), weights(kept).values(), strict=True))
 

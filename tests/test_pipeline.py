@@ -45,19 +45,21 @@ def test_make_all_makes_scores_beside_persistence_and_labelled_figures(whole):
         for n in ("maps", "change", "scores", "lead", "resolution", "areas", "training")
         for s in ("png", "pdf")
     } <= names
+    assert set(scores["target"]) == {"land_use", "land_cover", "leaf_area_index"}
     executed = [out / "01-download.ipynb", out / "tiny_east" / "04-train-trees.ipynb", out / "08-figures.ipynb"]
+    executed += [out / "11-joint-model.ipynb", out / "15-stitch-vegetation.ipynb", out / "12-export.ipynb"]
     assert all(p.exists() for p in executed) and not list(out.rglob("*.running.ipynb"))
 
 
 def test_the_product_is_whole_and_says_what_it_is(whole):
     path = whole / "data" / "results" / "tiny" / "land_use.zarr"
     maps = xr.open_zarr(path, consolidated=False, mask_and_scale=False)
-    assert list(maps["time"].dt.year.to_numpy()) == list(range(1980, 2005))
-    assert list(maps["source"].to_numpy()) == [1] * 5 + [0] * 20
+    assert list(maps["time"].dt.year.to_numpy()) == list(range(1924, 2005))
+    assert list(maps["source"].to_numpy()) == [1] * 61 + [0] * 20
     assert maps.attrs["Conventions"] == "CF-1.11" and maps.attrs["synthetic"] == 1 and maps.attrs["license"]
-    assert maps["land_use"].shape == (25, 100, 200) and not (maps["land_use"] == 255).any()
+    assert maps["land_use"].shape == (81, 100, 200) and not (maps["land_use"] == 255).any()
     later = xr.open_zarr(path.with_name("land_use-ssp126.zarr"))
-    assert list(later["time"].dt.year.to_numpy()) == list(range(2005, 2019)) and (later["source"] == 1).all()
+    assert list(later["time"].dt.year.to_numpy()) == list(range(2005, 2075)) and (later["source"] == 1).all()
     coarse = xr.open_zarr(path, group="coarse", consolidated=False)
     np.testing.assert_allclose(coarse["land_use_fraction"].sum("land_use_class"), 1, atol=1e-5)
     # What left a class and what came to it is the change of its area.

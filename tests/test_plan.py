@@ -5,6 +5,7 @@ import sys
 import pandas as pd
 import pytest
 from conftest import ROOT
+from tiny_run import tiny_land_use
 
 from ai4land import plan
 from ai4land.experiments import Experiment
@@ -25,7 +26,7 @@ RATES = {  # powers of two, so that every sum shows its parts
 
 def tiny(**changes):
     """The tiny run: two regions of 100 x 100 cells, 20 maps, a rollout of five years."""
-    run = read_run("tiny")
+    run = tiny_land_use()
     experiments = {n: e for n, e in run.experiments.items() if n in ("forecast", "rollout_forward")}
     inputs = run.inputs.model_copy(update={"scenarios": {}})
     return run.model_copy(update={"experiments": experiments, "inputs": inputs, **changes})
@@ -58,7 +59,7 @@ def test_disk_counts_maps_forcing_every_member_and_the_product():
         start=2004, test=(2005, 2007), priors=2, trained_as="forecast", stepwise=True, product=True, members=3,
         coarse="luh2",
     )  # fmt: skip
-    forecast = read_run("tiny").experiments["forecast"]
+    forecast = tiny_land_use().experiments["forecast"]
     disk = Plan(tiny(experiments={"forecast": forecast, "on": rollout}), RATES).disk()
     # 20 maps and 166 years of LUH2; three members of three years; 20 reference years and three more.
     expected = {"cube": 0.02 * (20 * 1 + 166 * 2), "rollouts": 0.02 * 9 * 4, "product": 0.02 * 23 * 8}
@@ -81,7 +82,7 @@ def test_a_step_without_a_measured_rate_says_so_and_the_total_is_a_least_one(tmp
 
 
 def test_jobs_at_once_shorten_steps_of_many_jobs_only():
-    run = tiny(weights="shared", experiments=read_run("tiny").experiments)
+    run = tiny(weights="shared", experiments=tiny_land_use().experiments)
     report = pd.DataFrame({"state": [], "licence": [], "dataset": [], "host": [], "files": [], "gigabytes": []})
     # a tenth of a million times the rates, so that two decimals are enough
     slow = {step: 1e5 * rate for step, rate in RATES.items()}
@@ -141,7 +142,7 @@ def test_land_of_the_globe_is_that_of_its_regions_and_of_others_all_cells():
     sizes = region_sizes(read_run("global"))
     assert (sizes["cells"].round(9) == 12).all()  # 2000 x 6000 cells
     assert sizes["land"].tolist() == pytest.approx((12 * read_regions().loc[sizes.index, "land"]).tolist())
-    assert region_sizes(read_run("tiny"))["land"].tolist() == pytest.approx([0.01, 0.01])
+    assert region_sizes(tiny_land_use())["land"].tolist() == pytest.approx([0.01, 0.01])
 
 
 def test_the_globe_is_planned_offline_before_anything_is_there(tmp_path, monkeypatch, capsys):

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_run import tiny_land_use
 
 from ai4land.evaluate import class_table, cost_table, fold_table, protocol_table
-from ai4land.runs import read_run
 
 
 def score(metric, value, **keys):
@@ -19,11 +19,11 @@ def test_the_protocol_shows_two_years_and_their_average_for_all_hidden_and_visib
             rows += [
                 score(m, value + shift, fold=fold, lead=lead) for m in ("overall_accuracy", "macro_f1", "mean_iou")
             ]
-    table = protocol_table(pd.DataFrame(rows), read_run("tiny"))
+    table = protocol_table(pd.DataFrame(rows), tiny_land_use())
     assert table.index.tolist() == [("60%", part, "unet", "all") for part in ("all", "hidden", "visible")]
     hidden = table.loc[("60%", "hidden", "unet", "all"), "accuracy"]
     np.testing.assert_allclose(hidden[["year 0", "year 1", "average"]], [0.6, 0.4, 0.5])
-    assert protocol_table(pd.DataFrame(rows).assign(experiment="other"), read_run("tiny")).empty
+    assert protocol_table(pd.DataFrame(rows).assign(experiment="other"), tiny_land_use()).empty
 
 
 def test_classes_stand_in_rows_and_models_side_by_side():
@@ -41,7 +41,7 @@ def test_folds_give_their_mean_and_spread():
 
 
 def test_costs_add_up_over_regions_and_leave_borrowed_models_out(tmp_path):
-    run = read_run("tiny")
+    run = tiny_land_use()
     row = {"experiment": "forecast", "model": "unet", "member": "all", "fold": None, "training_seconds": 10.0,
            "prediction_seconds": 2.0, "cells": 1_000_000, "parameters": 50}  # fmt: skip
     for region in run.regions:

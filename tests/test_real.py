@@ -8,9 +8,9 @@ from ai4land import cube, predict
 from ai4land.evaluate import beside_claims, check_reproduced, pool_counts, score_counts
 from ai4land.grid import grid_of
 from ai4land.legend import DATA, read_crosswalk, recode
-from ai4land.models import Persistence
+from ai4land.models.baselines import Persistence
 from ai4land.runs import read_run
-from ai4land.samples import RegionCube
+from ai4land.samples import Region
 from ai4land.sources import find_inputs, inventory, open_input
 from ai4land.sources.registry import check_hash, find_files
 
@@ -22,8 +22,9 @@ def uk(real):
     grid = layout.region_grid("uk_north")
     maps = cube.regrid_land_use(open_input(find_inputs(run, real)["land_use"]), grid)
     coarse = cube.coarse_fractions(maps)
-    arrays = coarse["land_use_fraction"].to_numpy(), coarse["data_area"].to_numpy()
-    return run, RegionCube("uk_north", grid, [2009, 2012], maps.to_numpy(), *arrays, {})
+    fields = {"land_use": maps, "land_use_fraction": coarse["land_use_fraction"], "data_area": coarse["data_area"]}
+    by_year = {name: dict(zip((2009, 2012), field.to_numpy(), strict=True)) for name, field in fields.items()}
+    return run, Region("uk_north", grid).with_fields(**by_year)
 
 
 def test_published_scores_of_persistence_and_landscaler_are_met_to_the_last_digit(uk, real):

@@ -1,7 +1,6 @@
 """On MODIS leaf area and NOAA's CO2; skipped where they are absent."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,12 @@ from vegetation_cases import small_cube
 
 from ai4land.grid import grid_of
 from ai4land.samples.predictors import Given, annual_fields
-from ai4land.samples.vegetation import WHOLE
-from ai4land.samples.vegetation_store import annual_co2
+from ai4land.samples.region_store import annual_co2
 from ai4land.sources import InputFile, find_files, open_input
 from ai4land.sources.co2 import open_co2_noaa_csv
 from ai4land.sources.modis import open_modis_land_cover, shared_areas
 from ai4land.sources.registry import dataset_row
+from ai4land.windows import WHOLE
 
 sys.path.append(str(ROOT / "benchmarks"))
 import real_leaves
@@ -136,14 +135,14 @@ def test_noaas_co2_gives_a_cube_its_value_of_every_year_since_1959(real):
     np.testing.assert_allclose([months[y] for y in years], list(years.values()), atol=0.006)
     found = open_input(find_files("co2_noaa_mlo_monthly", real))["co2"]
     assert annual_co2(found) == months
-    cube = replace(small_cube(), co2=months)
+    cube = small_cube().with_fields(co2=months)
     fields = annual_fields(cube, Given(), 2003, 2004, WHOLE)
     assert np.unique(fields["co2"]).tolist() == [np.float32(months[2004])]
     assert months[2004] == pytest.approx(377.7, abs=0.1)
 
 
 def test_a_year_that_noaa_has_not_measured_is_refused_with_those_there_are(real):
-    cube = replace(small_cube(), co2=noaa(real, "co2-annmean-gl.csv"))
-    cube = replace(cube, co2={y: v for y, v in cube.co2.items() if y < 2004})
-    with pytest.raises(ValueError, match="CO2: no value of 2004, there are 1979-2003"):
+    measured = noaa(real, "co2-annmean-gl.csv")
+    cube = small_cube().with_fields(co2={y: v for y, v in measured.items() if y < 2004})
+    with pytest.raises(ValueError, match="CO2 has no year 2004, there are 1979-2003; name co2"):
         annual_fields(cube, Given(), 2003, 2004, WHOLE)

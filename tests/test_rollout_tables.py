@@ -68,7 +68,7 @@ def annual(run):
     fraction = np.zeros((20, 8, 2, 2), np.float32)
     fraction[:, 2] = np.linspace(0.1, 0.29, 20)[:, None, None]  # LUH2's cropland gains 1 % of the cell a year
     fraction[:, 4] = 0.7 - fraction[:, 2]
-    luh2 = {"ahead": ([*range(1995, 2015)], fraction)}
+    luh2 = {"ahead": dict(zip(range(1995, 2015), fraction, strict=True))}
     return rollout_annual(run, field(seen), {key: field(maps) for key, maps in rolled.items()}, luh2)
 
 

@@ -114,5 +114,5 @@ def test_spatial_folds_and_a_shared_network_are_refused_together(edited):
 
 def test_a_product_under_a_scenario_that_the_inputs_lack_is_refused(edited):
     edited(inputs=yaml.safe_load((DATA / "runs" / "tiny" / "run.yml").read_text())["inputs"] | {"scenarios": {}})
-    with pytest.raises(ValueError, match="to_2018_ssp126: scenario ssp126 is not among the inputs' "):
+    with pytest.raises(ValueError, match="to_2074_ssp126: scenario ssp126 is not among the inputs' "):
         read_run("tiny")

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from conftest import make_cube
 
-from ai4land.models import KernelDensity, Neural, Trees
+from ai4land.models.baselines import KernelDensity
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.runs import Experiment
 from ai4land.samples import (
     RADII,
@@ -95,7 +97,7 @@ def test_hidden_prior_covers_the_held_out_blocks_and_the_receptive_field(changin
 
 def with_marker(cube, change):
     """The cube with its maps changed by ``change(year, map)``, and its coarse fractions made anew."""
-    return make_cube({y: change(y, cube.map(y).copy()) for y in cube.years})
+    return make_cube({y: change(y, cube.field("land_use", y).copy()) for y in cube.years("land_use")})
 
 
 def fitted(cube, experiment, fold=None):
@@ -152,15 +154,15 @@ def test_features_know_direction_statics_and_coarse_change(changing_cube):
     table = feature_table(case_batch(changing_cube, split, case), learnable(changing_cube, case))
     assert set(table["years"].tolist()) == {-5.0}
     assert "elevation" in table and all(v.dtype == np.float32 for v in table.values())
-    change = changing_cube.fraction[case.year - 1980] - changing_cube.fraction[case.prior_year - 1980]
+    change = np.subtract(*(changing_cube.field("land_use_fraction", y) for y in (case.year, case.prior_year)))
     assert table["coarse_change_25_forest"].max() == pytest.approx(float(np.nanmax(change[4])))
     bare = make_split("e", HINDCAST.model_copy(update={"statics": False}), changing_cube, None, 1)
     assert "elevation" not in feature_table(case_batch(changing_cube, bare, case), learnable(changing_cube, case))
 
 
 def test_a_year_that_the_cube_lacks_is_named(changing_cube):
-    with pytest.raises(ValueError, match="no map of 1950; the cube has 1980-2009"):
-        changing_cube.map(1950)
+    with pytest.raises(ValueError, match="region here: land use has no year 1950, there are 1980-2009; change"):
+        changing_cube.field("land_use", 1950)
 
 
 def test_one_interface_for_every_model(changing_cube):
@@ -193,10 +195,10 @@ def test_trees_and_network_see_the_earlier_maps_hidden_as_the_prior_is(changing_
     case = replace(split.test[0], hidden=hidden)
     batch = case_batch(changing_cube, split, case)
     assert batch.priors == 2 and (batch.earlier[0, 0][hidden] == 255).all()
-    np.testing.assert_array_equal(batch.earlier[0, 0][~hidden], changing_cube.map(1994)[~hidden])
+    np.testing.assert_array_equal(batch.earlier[0, 0][~hidden], changing_cube.field("land_use", 1994)[~hidden])
     table = feature_table(batch, np.ones((100, 100), bool))
     np.testing.assert_array_equal(table["earlier_1_forest"].reshape(100, 100)[~hidden] == 1,
-                                  changing_cube.map(1994)[~hidden] == 4)  # fmt: skip
+                                  changing_cube.field("land_use", 1994)[~hidden] == 4)  # fmt: skip
     network = Neural(Schedule(steps=2, every=2, precision="fp32"), 48, 2, base=4).fit(changing_cube, split)
     for model in (network, small_trees().fit(changing_cube, split)):
         p = model.predict_proba(batch)
@@ -206,7 +208,7 @@ def test_trees_and_network_see_the_earlier_maps_hidden_as_the_prior_is(changing_
 
 
 def test_a_class_that_only_the_held_out_fold_has_is_never_predicted_and_does_not_stop_the_training(changing_cube):
-    maps = {y: changing_cube.map(y).copy() for y in (1995, 2000)}
+    maps = {y: changing_cube.field("land_use", y).copy() for y in (1995, 2000)}
     folds = deal_folds(maps[1995] != 255, 25, 4, 1)
     only = (folds == 0) & (maps[1995] == 4) & (np.arange(100)[:, None] % 3 == 0)
     for labels in maps.values():

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from tiny_run import tiny_land_use
 
 from ai4land.cube import Layout, layers, open_series, write_series
 from ai4land.grid import Grid
-from ai4land.runs import Inputs, read_run
+from ai4land.runs import Inputs
 from ai4land.sources.inputs import find_inputs, missing_inputs, needs
 from ai4land.sources.registry import InputFile
+from ai4land.windows import Window
 
 
 def yearly(name, first, last, start, **attrs):
@@ -24,7 +26,7 @@ def monthly(first, last):
 
 @pytest.fixture
 def run():
-    tiny = read_run("tiny")
+    tiny = tiny_land_use()
 
     def make(**inputs):
         return tiny.model_copy(update={"inputs": Inputs(**tiny.inputs.model_dump() | inputs)})
@@ -127,7 +129,7 @@ def test_numbers_of_a_series_keep_four_digits_and_missing_stays_missing(tmp_path
     wide = Grid(46.5, 9.5, 0.25, 0.25, 8, 8)
     months = np.arange("2000-01", "2002-01", dtype="datetime64[M]").astype("datetime64[ns]")
     data = xr.Dataset({"rain": (("time", "lat", "lon"), values)}, {"time": months, **wide.coords()}).chunk(time=5)
-    layout = Layout(grid, {"here": (slice(0, 4), slice(0, 4))})
+    layout = Layout(grid, {"here": Window.whole((4, 4))})
     zarr.open_group(tmp_path / "cube.zarr", mode="w").update_attributes({"source": "here", "synthetic": 1})
     write_series(tmp_path / "cube.zarr", layout, "climate", data)
     stored = xr.open_zarr(tmp_path / "cube.zarr", group="climate", consolidated=False)

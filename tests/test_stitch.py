@@ -14,6 +14,7 @@ from ai4land.grid import Grid, block_index
 from ai4land.legend import class_codes, read_legend
 from ai4land.plot.seams import plot_seams
 from ai4land.stitch.tiles import band_windows
+from ai4land.windows import Window
 
 LAND = class_codes(read_legend("land_use"), land_only=True)
 POOLS = np.array([-1, 0, 1, 2, 3, 3, 3, -1])  # natural classes are allocated as one
@@ -24,23 +25,23 @@ def lattice(heights, widths, absent=()):
     """Regions of a grid cut along rows and columns, without the absent ones; sizes in coarse cells."""
     rows, cols = (np.cumsum([0, *sizes]) * CELLS for sizes in (heights, widths))
     regions = {
-        f"r{i}c{j}": (slice(rows[i], rows[i + 1]), slice(cols[j], cols[j + 1]))
+        f"r{i}c{j}": Window(slice(rows[i], rows[i + 1]), slice(cols[j], cols[j + 1]))
         for i in range(len(heights)) for j in range(len(widths)) if (i, j) not in absent
     }  # fmt: skip
     return regions, Grid(40, 20, 0.01, 0.01, int(rows[-1]), int(cols[-1]))
 
 
 def whole(grid):
-    return slice(0, grid.rows), slice(0, grid.cols)
+    return Window.whole(grid.shape)
 
 
 def rolled(tile, labels, probability, chance=0.5):
     """What a rollout of one tile would hold, cut from fields of the whole grid."""
-    p = np.where(stitch.tile_bands(tile), np.rint(probability[:, *tile.wide] * 255), 0).astype(np.uint8)
+    p = np.where(stitch.tile_bands(tile), np.rint(probability[:, *tile.wide] * 255) / 255, 0).astype(np.float32)
     own = labels[tile.wide]
     fields = {
         "land_use": (("time", "lat", "lon"), own[None]),
-        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), round(chance * 255), np.uint8)),
+        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), chance, np.float32)),
         "probability": (("time", "cover_class", "lat", "lon"), p[None]),
     }
     return xr.Dataset(fields, {"time": [2000]})
@@ -113,12 +114,12 @@ def test_across_an_edge_the_weight_goes_along_a_cosine_and_beyond_the_overlap_st
 
 def test_regions_of_different_size_meet_in_a_corner_and_their_weights_add_up():
     regions = {
-        "tall": (slice(0, 200), slice(0, 100)),
-        "north": (slice(0, 75), slice(100, 200)),
-        "south": (slice(75, 200), slice(100, 200)),
+        "tall": Window(slice(0, 200), slice(0, 100)),
+        "north": Window(slice(0, 75), slice(100, 200)),
+        "south": Window(slice(75, 200), slice(100, 200)),
     }
     tiles = stitch.plan_tiles(regions, Grid(40, 20, 0.01, 0.01, 200, 200), 50)
-    total = sum(stitch.tile_weights(tile, (slice(0, 200), slice(0, 200))) for tile in tiles.values())
+    total = sum(stitch.tile_weights(tile, Window.whole((200, 200))) for tile in tiles.values())
     np.testing.assert_allclose(total, 1, atol=1e-12)
     assert sorted((axis, at, (along.start, along.stop)) for axis, at, along in stitch.tile_edges(tiles)) == [
         (0, 75, (100, 200)), (1, 100, (0, 75)), (1, 100, (75, 200)),
@@ -225,7 +226,8 @@ def test_a_window_at_a_time_gives_the_same_map_as_the_region_at_once_and_the_cha
     p = np.full((8, *grid.shape), 0.125)
     made = {"r0c0": rolled(tiles["r0c0"], ones, p, 0.8), "r0c1": rolled(tiles["r0c1"], twos, p, 0.6)}
     labels, chance = stitch.stitch_window(tiles, made, "r0c0", 2000, tiles["r0c0"].own, POOLS)
-    for part in ((slice(0, 50), slice(0, 50)), (slice(50, 100), slice(50, 100)), (slice(0, 50), slice(75, 100))):
+    for corner, shape in (((0, 0), (50, 50)), ((50, 50), (50, 50)), ((0, 75), (50, 25))):
+        part = Window.at(corner, shape)
         again = stitch.stitch_window(tiles, made, "r0c0", 2000, part, POOLS)
         np.testing.assert_array_equal(again[0], labels[part])
         np.testing.assert_array_equal(again[1], chance[part])

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conftest import write_geotiff
+from tiny_run import tiny_land_use
 
-from ai4land.runs import read_run
 from ai4land.sources import registry, supply
 from ai4land.sources.download import ResumingDownloader
 from ai4land.sources.inputs import missing_inputs, needs
@@ -38,7 +38,7 @@ def rows(monkeypatch):
 def run():
     """A run of the years 1985 to 2004 in a window of 2 x 1 degrees, with three inputs."""
     inputs = {"elevation": "relief", "land_cover": "cover", "scenarios": {}}
-    run = read_run("tiny")
+    run = tiny_land_use()
     return run.model_copy(update={"synthetic": False, "inputs": run.inputs.model_construct(**inputs)})
 
 

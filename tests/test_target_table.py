@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ai4land.legend import class_codes, read_legend
-from ai4land.targets import TARGETS, parse_targets, read_targets, target
+from ai4land.targets import TARGETS, parse_targets, read_target, read_targets
 
 
 def changed(old: str, new: str) -> str:
@@ -28,13 +28,13 @@ def test_order_in_the_file_does_not_matter():
 def test_water_comes_from_the_legend():
     for name in ("land_use", "land_cover"):
         legend = read_legend(name)
-        codes, water = set(class_codes(legend)), set(target(name).water)
+        codes, water = set(class_codes(legend)), set(read_target(name).water)
         assert water and water == codes - set(class_codes(legend, land_only=True))
         assert not legend.set_index("code").loc[sorted(water), "land"].any()
 
 
 def test_packed_values_reach_the_whole_range():
-    leaves = target("leaf_area_index")
+    leaves = read_target("leaf_area_index")
     assert leaves.range is not None and leaves.packing.scale_factor is not None
     assert leaves.range[1] / leaves.packing.scale_factor <= np.iinfo(leaves.packing.dtype).max
     assert not leaves.range[0] <= leaves.packing.missing * leaves.packing.scale_factor <= leaves.range[1]
@@ -80,4 +80,4 @@ def test_a_table_that_is_no_table_is_refused():
 
 def test_an_unknown_target_names_those_that_there_are():
     with pytest.raises(ValueError, match=r"target 'leaf_area': .*'leaf_area_index'.*add a block"):
-        target("leaf_area")
+        read_target("leaf_area")

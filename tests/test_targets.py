@@ -69,10 +69,10 @@ def test_targets_are_never_negative_and_fill_the_land(seed):
 
 def test_perfect_areas_are_the_truth_and_blocks_without_coarse_data_stay(changing_cube):
     experiment = Experiment(start=1995, test=(2005, 2005), train=(1980, 1990), validation=(1991, 1994))
-    prior, land = changing_cube.map(1995), np.arange(1, 7)
+    prior, land = changing_cube.field("land_use", 1995), np.arange(1, 7)
     free = np.isin(prior, land)
     wanted = wanted_areas(changing_cube, experiment, 2005, prior, free)
-    truth = changing_cube.map(2005)
+    truth = changing_cube.field("land_use", 2005)
     for code in land:
         blocks = (free & (truth == code)).reshape(4, 25, 4, 25).sum((1, 3)).ravel()
         assert np.abs(wanted.numbers[code] - blocks).max() <= 1

@@ -1,5 +1,6 @@
 """Several processes learn what one learns; what does not fit into memory is streamed."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,11 +12,13 @@ import torch
 from safetensors.numpy import load_file
 
 from ai4land.fit import notebook_knobs, processes
-from ai4land.models import Neural, make_networks
+from ai4land.models.choose import make_networks
+from ai4land.models.neural import Neural
 from ai4land.models.unet import FromPrior
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
 from ai4land.samples import case_batch, make_split
+from ai4land.samples.region import Layer
 from ai4land.samples.stream import stream
 from ai4land.samples.windows import WindowSampler
 from ai4land.train import Schedule, Training
@@ -82,8 +85,7 @@ def test_the_gradient_of_a_step_does_not_depend_on_its_parts():
 def test_a_streamed_batch_equals_one_from_memory(changing_cube):
     split = make_split("forecast", EXPERIMENT.model_copy(update={"priors": 2}), changing_cube, None, 1)
     memory = WindowSampler(changing_cube, split, split.train, 48, (0.0, 1.0), 5)
-    stored = replace(changing_cube, land_use=Stored(changing_cube.land_use),
-                     static={n: Stored(v) for n, v in changing_cube.static.items()})  # fmt: skip
+    stored = replace(changing_cube, resident=False)
     lazy = WindowSampler(stored, split, split.train, 48, (0.0, 1.0), 5)
     read = list(stream(lazy, [4, 2, 9], 2, 2))
     for number, (batch, labels) in zip([4, 2, 9], read, strict=True):
@@ -96,8 +98,7 @@ def test_a_streamed_batch_equals_one_from_memory(changing_cube):
 
 
 def test_a_network_trained_from_the_store_is_the_one_trained_from_memory(changing_cube, split):
-    stored = replace(changing_cube, land_use=Stored(changing_cube.land_use),
-                     static={n: Stored(v) for n, v in changing_cube.static.items()})  # fmt: skip
+    stored = replace(changing_cube, resident=False)
     schedule = Schedule(steps=4, every=2, precision="fp32")
     ends = []
     for cube in (changing_cube, stored):
@@ -106,23 +107,14 @@ def test_a_network_trained_from_the_store_is_the_one_trained_from_memory(changin
     np.testing.assert_array_equal(ends[0], ends[1])
 
 
-class Stored:
-    """An array that is not in memory: it can only be cut."""
-
-    def __init__(self, values):
-        self.values, self.shape, self.deadly = values, values.shape, False
-
-    def __getitem__(self, index):
-        if self.deadly:
-            import os
-
-            os._exit(9)
-        return self.values[index]
+def kill(year, window):
+    """Instead of reading a map, end the process."""
+    os._exit(9)
 
 
 def test_a_lost_worker_is_said_with_what_to_do(changing_cube, split):
-    stored = replace(changing_cube, land_use=Stored(changing_cube.land_use))
-    stored.land_use.deadly = True
+    deadly = Layer(kill, tuple(changing_cube.years("land_use")))
+    stored = replace(changing_cube, resident=False).with_fields(land_use=deadly)
     sampler = WindowSampler(stored, split, split.train, 48, (0.0, 1.0), 5)
     with pytest.raises(
         RuntimeError, match=r"worker .* was lost .*goes on from its checkpoint.*fewer workers \(now 1\)"

@@ -6,6 +6,7 @@ import rasterio
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_run import tiny_land_use
 
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import class_codes, read_legend
@@ -123,7 +124,7 @@ def test_windows_off_the_coarse_lattice_are_refused():
 
 
 def small_run(**inputs):
-    run = read_run("tiny")
+    run = tiny_land_use()
     named = {"land_use": "hilda_plus_v2", "elevation": "gebco_2024", "koppen": "koppen_beck_2023", **inputs}
     named = {
         role: named.get(role, {} if role.endswith("scenarios") else None) for role in type(run.inputs).model_fields

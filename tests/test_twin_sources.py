@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from tiny_run import tiny_land_use
 
 from ai4land.grid import Grid
 from ai4land.legend import read_legend
-from ai4land.runs import read_run
 from ai4land.sources import find_files
 from ai4land.sources.climate import join_climate
 from ai4land.sources.readers import open_input
@@ -61,7 +61,7 @@ def group_of(cover):
 
 
 def small_run(years, **inputs):
-    run = read_run("tiny")
+    run = tiny_land_use()
     named = {"land_use": "hilda_plus_v2", "elevation": "gebco_2024", "koppen": "koppen_beck_2023", **inputs}
     named = {
         role: named.get(role, {} if role.endswith("scenarios") else None) for role in type(run.inputs).model_fields

@@ -1,23 +1,23 @@
 """Land cover, leaf area and climate of a region are read as they were written; what cannot be used is refused."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from conftest import write_geotiff
+from tiny_run import tiny_land_use
 
 from ai4land import cube
 from ai4land.cube import blocks
 from ai4land.grid import Grid
 from ai4land.runs import read_run
-from ai4land.samples import Given, annual_fields, monthly_fields, read_vegetation, vegetation_store
-from ai4land.samples.vegetation_store import annual_co2
+from ai4land.samples import VEGETATION, Given, annual_fields, monthly_fields, read_region, region_store
+from ai4land.samples.region_store import annual_co2
 from ai4land.sources import find_files
 from ai4land.sources.climate import read_climate_variables
 from ai4land.sources.inputs import check_cover_versions, needs, wanted_years
 from ai4land.sources.luh2 import STATES
+from ai4land.targets import read_target
 from ai4land.twin.leaf_area import dekads, write_leaf_area
 from ai4land.vegetation import Vegetation
 
@@ -38,7 +38,7 @@ def settings(inputs=INPUTS, **changes):
     back = {"start": 2001, "train": (2003, 2003), "validation": (2001, 2001), "test": (2000, 2000)}
     on = {"start": 2001, "train": (2000, 2000), "validation": (2001, 2001), "test": (2003, 2003)}
     about = {"reference": 2000, "every": 4, "scenario": "ssp126", "land_cover": {"back": back}, "leaf_area": {"on": on}}
-    run = read_run("tiny")
+    run = tiny_land_use()
     named = run.inputs.model_copy(update={"soil": None, **inputs})
     return run.model_copy(
         update={"years": (2000, 2003), "inputs": named, "vegetation": Vegetation(**{**about, **changes})}
@@ -50,6 +50,10 @@ def numbered(name, years, dtype, value):
     year, row, col = np.ix_(years, range(100), range(200))
     values = np.broadcast_to(value(year, row, col), (len(years), 100, 200)).astype(dtype)
     return xr.Dataset({name: (("time", "lat", "lon"), values)}, {"time": np.array(years, np.int16), **GRID.coords()})
+
+
+def read(path, run, region, scenario=None, halo=0):
+    return read_region(path, run, region, scenario, halo, fields=VEGETATION)
 
 
 def use_of(year, row, col):
@@ -124,63 +128,64 @@ def store(tmp_path_factory):
 
 @pytest.mark.parametrize("kept", [1 << 28, 0], ids=["kept", "read where cut"])
 def test_maps_and_seasons_are_those_that_were_written_in_any_window(store, monkeypatch, kept):
-    monkeypatch.setattr(vegetation_store, "_KEPT", kept)
-    east = read_vegetation(store, settings(), "tiny_east")
+    monkeypatch.setattr(region_store, "_KEPT", kept)
+    east = read(store, settings(), "tiny_east")
     assert east.corner == (0, 100) and east.grid.same_as(GRID.cut(slice(0, 100), slice(100, 200)))
-    assert (east.land_use.years, east.land_cover.years, east.leaf_area.years) == (MAPS, COVERS, COVERS)
+    assert (east.years("land_use"), east.years("land_cover"), east.years("leaf_area_index")) == (MAPS, COVERS, COVERS)
     row, col = np.ix_(range(30, 40), range(160, 170))
     window = slice(30, 40), slice(60, 70)
     for _ in range(2):  # the second time from memory
-        np.testing.assert_array_equal(east.land_use.at(2002, window), use_of(2002, row, col))
-        np.testing.assert_array_equal(east.land_cover.at(2003, window), cover_of(2003, row, col))
-        season = east.leaf_area.at(2003, window)
+        np.testing.assert_array_equal(east.field("land_use", 2002, window), use_of(2002, row, col))
+        np.testing.assert_array_equal(east.field("land_cover", 2003, window), cover_of(2003, row, col))
+        season = east.field("leaf_area_index", 2003, window)
         assert season.dtype == np.float32 and season.shape == (12, 10, 10)
         np.testing.assert_allclose(season[3], leaves_of(27, row, col), atol=1e-6)  # April of the third year
         season[:] = 0  # what is handed out may be changed
-    assert np.isfinite(east.leaf_area.at(2000)).all()
+    assert np.isfinite(east.field("leaf_area_index", 2000)).all()
 
 
 def test_leaf_area_that_is_missing_is_nan(store):
-    west = read_vegetation(store, settings(), "tiny_west")
-    missing = np.isnan(west.leaf_area.at(2001)[5])
+    west = read(store, settings(), "tiny_west")
+    missing = np.isnan(west.field("leaf_area_index", 2001)[5])
     assert missing[90:, :10].all() and missing.sum() == 100
 
 
 def test_the_halo_ends_where_the_regions_with_vegetation_end(store):
-    east = read_vegetation(store, settings(), "tiny_east", halo=25)
+    east = read(store, settings(), "tiny_east", halo=25)
     assert east.grid.shape == (100, 125) and east.corner == (0, 75)
     row, col = np.ix_(range(100), range(75, 200))
-    np.testing.assert_array_equal(east.land_cover.at(2000), cover_of(2000, row, col))
-    np.testing.assert_array_equal(east.static["elevation"], 200 * row + col)
-    assert list(east.static) == sorted(east.static) and "koppen" in east.static
-    alone = read_vegetation(store, settings(regions=("tiny_east",)), "tiny_east", halo=25)
+    np.testing.assert_array_equal(east.field("land_cover", 2000), cover_of(2000, row, col))
+    np.testing.assert_array_equal(east.field("elevation"), 200 * row + col)
+    assert list(east.static) == sorted(east.static) and "koppen" in east
+    alone = read(store, settings(regions=("tiny_east",)), "tiny_east", halo=25)
     assert alone.grid.shape == (100, 100)
 
 
 def test_climate_crosses_the_seam_in_whole_years_only(store):
-    climate = read_vegetation(store, settings(), "tiny_west").climate
+    west = read(store, settings(), "tiny_west")
     # Of the experiments 2000, 2001, 2003; of the product every fourth year; each with the year before: 1999 to 2004 and
     # 2007, 2008. Of 2004 the first half is history, the second the scenario's.
-    assert climate.years == [1999, 2000, 2001, 2002, 2003, 2004, 2007, 2008]
-    assert climate.names == NAMES and climate.values.shape[:3] == (8, 12, len(NAMES))
-    months = climate.of(2004)
+    assert west.years("climate") == [1999, 2000, 2001, 2002, 2003, 2004, 2007, 2008]
+    months = west.field("climate", 2004)
+    assert west.names("climate") == NAMES and months.shape[:2] == (12, len(NAMES))
     for k in range(len(NAMES)):
         np.testing.assert_array_equal(months[:, k, 0, 0], 12 * 5 + np.arange(12) + 512 * k)
-    west, south, east, north = climate.grid.bounds
-    assert west <= 29 and south <= 35 and east >= 30 and north >= 36
+    left, bottom, right, top = west.grid_of("climate").bounds
+    assert left <= 29 and bottom <= 35 and right >= 30 and top >= 36
 
 
 def test_carbon_dioxide_and_land_use_states_go_on_with_the_scenario(store):
-    made = read_vegetation(store, settings(), "tiny_west")
-    assert made.co2 == {year: year - 1630 for year in range(1990, 2011)}
-    assert made.luh2.years == [1991, 1992, 1995, 1996, 1999, 2000, 2001, 2002, 2003, 2004, 2007, 2008]
-    assert made.luh2.states.shape[2:] == (4, 4)
+    made = read(store, settings(), "tiny_west")
+    co2 = {year: float(made.field("co2", year)) for year in made.years("co2")}
+    assert co2 == {year: year - 1630 for year in range(1990, 2011)}
+    assert made.years("luh2_state") == [1991, 1992, 1995, 1996, 1999, 2000, 2001, 2002, 2003, 2004, 2007, 2008]
+    assert made.field("luh2_state", 1999).shape[1:] == (4, 4)
     for year in (1999, 2008):
-        np.testing.assert_allclose(made.luh2.states[made.luh2.index(year)], (year - 1990) / 100, rtol=1e-6)
+        np.testing.assert_allclose(made.field("luh2_state", year), (year - 1990) / 100, rtol=1e-6)
 
 
 def test_predictors_come_out_of_a_stored_region(store):
-    made = read_vegetation(store, settings(), "tiny_west")
+    made = read(store, settings(), "tiny_west")
     window = slice(0, 20), slice(0, 30)
     given = Given(land_cover=True, prior_cover=True, prior_leaves=True)
     annual, monthly = annual_fields(made, given, 2001, 2003, window), monthly_fields(made, given, 2001, 2003, window)
@@ -200,30 +205,32 @@ def test_months_of_carbon_dioxide_are_averaged_over_whole_years():
 
 
 def test_what_is_not_there_is_refused_in_one_line(store, tmp_path):
-    made = read_vegetation(store, settings(), "tiny_west")
-    with pytest.raises(ValueError, match=r"climate: no year 1890, there are 1999-2008; .*climate_history"):
-        made.climate.of(1890)
-    with pytest.raises(ValueError, match=r"CO2: no value of 2012, there are 1990-2010; name co2"):
+    made = read(store, settings(), "tiny_west")
+    with pytest.raises(ValueError, match=r"climate has no year 1890, there are 1999-2008; .*climate_history"):
+        made.field("climate", 1890)
+    with pytest.raises(ValueError, match=r"CO2 has no year 2012, there are 1990-2010; name co2"):
         annual_fields(with_year(made, 2012), Given(land_use=False), 2001, 2012, (slice(0, 9), slice(0, 9)))
-    with pytest.raises(ValueError, match="land cover: no year 2002"):
-        made.land_cover.at(2002)
+    with pytest.raises(
+        ValueError,
+        match="region tiny_west: land cover has no year 2002, there are 2000-2003; change the years in run.yml",
+    ):
+        made.field("land_cover", 2002)
     with pytest.raises(ValueError, match="region 'tiny_west' has no vegetation in run tiny; .*tiny_east"):
-        read_vegetation(store, settings(regions=("tiny_east",)), "tiny_west")
+        read(store, settings(regions=("tiny_east",)), "tiny_west")
     with pytest.raises(ValueError, match="run tiny has no vegetation"):
-        read_vegetation(store, settings().model_copy(update={"vegetation": None}), "tiny_west")
+        read(store, settings().model_copy(update={"vegetation": None}), "tiny_west")
     with pytest.raises(ValueError, match=r"scenario ssp370 is not among \['climate_scenarios', 'co2_scenarios', "):
-        read_vegetation(store, settings(), "tiny_west", "ssp370")
+        read(store, settings(), "tiny_west", "ssp370")
     with pytest.raises(ValueError, match="halo 30 is no multiple of 25"):
-        read_vegetation(store, settings(), "tiny_west", halo=30)
+        read(store, settings(), "tiny_west", halo=30)
     (tmp_path / "cube.zarr" / "land_cover").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match="has no lai, climate, co2; run 01-download and 02-regrid"):
-        read_vegetation(tmp_path / "cube.zarr", settings(), "tiny_west")
+        read(tmp_path / "cube.zarr", settings(), "tiny_west")
 
 
 def with_year(made, year):
-    """A region whose climate and LUH2 have another last year."""
-    climate = replace(made.climate, years=[*made.climate.years[:-1], year])
-    return replace(made, climate=climate, luh2=replace(made.luh2, years=[*made.luh2.years[:-1], year]))
+    """A region whose climate and LUH2 have one year more."""
+    return made.with_years(**{name: {year: made.field(name, 2008)} for name in ("climate", "luh2_state")})
 
 
 def experiment(first, last):
@@ -323,7 +330,8 @@ def test_leaf_area_of_another_scale_or_version_is_refused(raw, store, tmp_path):
 
 
 def test_leaf_area_that_no_leaf_has_is_refused(raw, store, monkeypatch):
-    monkeypatch.setattr(blocks, "_MOST_LEAVES", 0.5)
+    leaves = read_target("leaf_area_index").model_copy(update={"range": (0.0, 0.5)})
+    monkeypatch.setattr(blocks, "read_target", lambda name: leaves)
     window = slice(0, 25), slice(0, 25)
     with pytest.raises(ValueError, match=r"leaf area index of 2000 reaches .* m2 m-2, more than 0.5: the files hold"):
         blocks._write_leaf_area(store, green_inputs(raw), GRID.cut(*window), window)

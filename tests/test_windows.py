@@ -2,24 +2,22 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from conftest import make_cube
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import ndimage
 
-from ai4land.models import CoarseMajority, KernelDensity, Neural, Persistence, Trees
 from ai4land.models.base import Whole
+from ai4land.models.baselines import CoarseMajority, KernelDensity, Persistence
 from ai4land.models.cnn import CNN
+from ai4land.models.neural import Neural
+from ai4land.models.trees import Trees
 from ai4land.models.unet import UNet
 from ai4land.predict import predict_windows
-from ai4land.predict.windows import core_edges
 from ai4land.runs import Experiment
-from ai4land.samples import RegionCube, feature_table, make_batch, make_split
+from ai4land.samples import Region, feature_table, make_batch, make_split
 from ai4land.train import Schedule
 
 HALO = 125  # the next multiple of 25 above the reach
@@ -27,7 +25,7 @@ QUARTERS = {(rows, cols) for rows in ((0, 150), (150, 300)) for cols in ((0, 200
 
 
 @pytest.fixture(scope="module")
-def wide_cube() -> RegionCube:
+def wide_cube() -> Region:
     """300 x 400 cells with forest, cropland, grass, a sea in the north-east, a lake and cells without data."""
     rng = np.random.default_rng(4)
     maps = {}
@@ -40,7 +38,7 @@ def wide_cube() -> RegionCube:
     return make_cube(maps)
 
 
-def untrained(cube: RegionCube, precision: str, method: str) -> Neural:
+def untrained(cube: Region, precision: str, method: str) -> Neural:
     """A U-Net whose weights are random, its head's too, that predicts cores of 128 cells."""
     experiment = Experiment(start=1993, train=(1990, 1992), validation=(1992, 1993), test=(1994, 1995))
     schedule = Schedule(steps=0, every=1, precision=precision)
@@ -50,14 +48,9 @@ def untrained(cube: RegionCube, precision: str, method: str) -> Neural:
     return model
 
 
-def cut(cube: RegionCube, rows: slice, cols: slice) -> RegionCube:
+def cut(cube: Region, rows: slice, cols: slice) -> Region:
     """A region of a cube, as `read_region` gives it."""
-    coarse = (..., *(slice(p.start // 25, -(-p.stop // 25)) for p in (rows, cols)))
-    return replace(
-        cube, grid=cube.grid.cut(rows, cols), land_use=cube.land_use[:, rows, cols], fraction=cube.fraction[coarse],
-        area=cube.area[coarse], static={n: v[rows, cols] for n, v in cube.static.items()},
-        corner=(rows.start, cols.start),
-    )  # fmt: skip
+    return cube.cut((rows, cols))
 
 
 @pytest.mark.parametrize(("network", "reach"), [(UNet, 107), (CNN, 8)])
@@ -93,15 +86,6 @@ def test_baselines_say_whether_the_whole_region_has_a_say():
     assert KernelDensity.reach is None  # classes come in the order of their areas in the region
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 5000), st.integers(1, 3000), st.sampled_from([64, 512]))
-def test_cores_cover_a_region_and_meet_on_the_lattice_of_the_run(first, length, core):
-    edges = core_edges(first, length, core)
-    assert edges[0] == 0 and edges[-1] == length
-    assert all((first + edge) % 16 == 0 for edge in edges[1:-1])
-    assert all(0 < b - a <= core + 16 for a, b in pairwise(edges))
-
-
 class Groups(Whole):
     """Counts the forest in the 3 x 3 groups of 16 cells around a cell's own, as sharply as no network sees."""
 
@@ -115,9 +99,12 @@ class Groups(Whole):
         return np.repeat(np.repeat(seen, 16, 0), 16, 1)[None, None, :rows, :cols].repeat(8, 1).astype(np.float32)
 
 
-def seams(cube: RegionCube, model: Groups, halo: int) -> int:
+def seams(cube: Region, model: Groups, halo: int) -> int:
     """Cells of four regions, predicted in windows, that differ from the whole predicted at once."""
-    whole, free = model.predict_proba(make_batch(cube, 1993, 1995, (25,))), np.isin(cube.map(1993), range(1, 7))
+    whole, free = (
+        model.predict_proba(make_batch(cube, 1993, 1995, (25,))),
+        np.isin(cube.field("land_use", 1993), range(1, 7)),
+    )
     off = 0
     for (top, bottom), (left, right) in QUARTERS:
         rows = slice(max(top - halo, 0), min(bottom + halo, 300))
@@ -147,7 +134,7 @@ def test_four_regions_with_a_halo_give_what_one_region_gives(wide_cube, precisio
     # At the southern end, which is off the lattice, a window holds cells without data, the network alone zeros.
     north = slice(0, 300 - model.reach)
     same(whole[..., north, :], model.predict_proba(make_batch(wide_cube, 1993, 1995, (25,)))[..., north, :])
-    assert whole[0, 2][wide_cube.map(1993) == 4].std() > 0.01, "the head must have a say"
+    assert whole[0, 2][wide_cube.field("land_use", 1993) == 4].std() > 0.01, "the head must have a say"
     for (top, bottom), (left, right) in QUARTERS:
         rows = slice(max(top - HALO, 0), min(bottom + HALO, 300))
         cols = slice(max(left - HALO, 0), min(right + HALO, 400))
@@ -172,7 +159,7 @@ def test_windows_without_a_cell_to_decide_cost_nothing(wide_cube, monkeypatch):
     predict = Neural.predict_proba
     monkeypatch.setattr(Neural, "predict_proba", lambda self, batch: seen.append(batch) or predict(self, batch))
     p = predict_windows(model, make_batch(wide_cube, 1993, 1995, (25,)), (0, 0))[0]
-    prior = wide_cube.map(1993)
+    prior = wide_cube.field("land_use", 1993)
     assert 0 < len(seen) < 3 * 4, "the core in the north-east is all sea"
     assert (p[0][prior == 0] == 1).all() and (p[7][prior == 7] == 1).all() and (p[:, prior == 255] == 0).all()
     np.testing.assert_allclose(p.sum(0)[prior != 255], 1, atol=1e-6)

@@ -11,7 +11,7 @@ import numpy as np
 from conftest import changing_maps, make_cube
 
 from ai4land.devices import connect
-from ai4land.models import Neural
+from ai4land.models.neural import Neural
 from ai4land.runs import Experiment
 from ai4land.samples import make_split
 from ai4land.samples.windows import WindowSampler

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ai4land.grid import Grid
-from ai4land.samples.vegetation import Climate, VegetationCube, held_in_memory
+from ai4land.samples.region import Region, layer_of
 
 CROP, FOREST, WATER = 2, 4, 7  # of land use
 COVER = {0: 210, CROP: 10, FOREST: 60, 5: 130, WATER: 210}  # land cover of each land use
@@ -33,7 +33,7 @@ def season(cover, year, warmth):
 
 
 def small_cube(rows=50, cols=75, seed=3):
-    """A `VegetationCube` of ten years whose leaf area follows land cover and temperature."""
+    """A `Region` of ten years whose leaf area follows land cover and temperature."""
     rng = np.random.default_rng(seed)
     grid = Grid(45.0, 0.0, 0.01, 0.01, rows, cols)
     use = land_use_maps(rows, cols, seed)
@@ -41,19 +41,18 @@ def small_cube(rows=50, cols=75, seed=3):
     coarse = Grid(45.25, -0.25, 0.25, 0.25, rows // 25 + 2, cols // 25 + 2)
     names = ["air_temperature", "precipitation_flux", "surface_downwelling_shortwave_flux", "soil_moisture_1"]
     wave = -np.cos(2 * np.pi * (np.arange(12) + 0.5) / 12)
-    values = np.empty((len(YEARS), 12, len(names), *coarse.shape), np.float32)
-    leaves = {}
-    for number, year in enumerate(YEARS):
+    climate, leaves = {}, {}
+    for year in YEARS:
+        values = climate[year] = np.empty((12, len(names), *coarse.shape), np.float32)
         warm = rng.normal(0, 1.5, (12, 1, 1)) + rng.normal(0, 0.1, (12, *coarse.shape))
-        values[number, :, 0] = 283 + 10 * wave[:, None, None] + warm
-        values[number, :, 1] = 3e-5 * (1 + 0.2 * rng.random((12, *coarse.shape)))
-        values[number, :, 2] = 180 + 100 * wave[:, None, None]
-        values[number, :, 3] = 0.3
-        warmth = 1 / (1 + np.exp(-(values[number, :, 0].mean((1, 2)) - 283) / 3))
+        values[:, 0] = 283 + 10 * wave[:, None, None] + warm
+        values[:, 1] = 3e-5 * (1 + 0.2 * rng.random((12, *coarse.shape)))
+        values[:, 2] = 180 + 100 * wave[:, None, None]
+        values[:, 3] = 0.3
+        warmth = 1 / (1 + np.exp(-(values[:, 0].mean((1, 2)) - 283) / 3))
         leaves[year] = season(cover[year], year, warmth[:, None, None])
-    static = {"elevation": rng.random((rows, cols)).astype(np.float32), "koppen": np.full((rows, cols), 8, np.float32)}
-    return VegetationCube(
-        "small", grid, (0, 0), static, held_in_memory("land use", use), held_in_memory("land cover", cover),
-        held_in_memory("leaf area index", leaves), Climate(names, coarse, YEARS, values),
-        {y: 369.0 + 2 * (y - 2000) for y in YEARS},
+    return Region("small", grid).with_fields(
+        elevation=rng.random((rows, cols)).astype(np.float32), koppen=np.full((rows, cols), 8, np.float32),
+        land_use=use, land_cover=cover, leaf_area_index=leaves, climate=layer_of(climate, names, coarse),
+        co2={y: 369.0 + 2 * (y - 2000) for y in YEARS},
     )  # fmt: skip

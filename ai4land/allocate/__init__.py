@@ -4,7 +4,13 @@ What an experiment on a cube wants is in ``ai4land.allocate.wanted``; the rest n
 """
 
 from ai4land.allocate.areas import Matched, match_areas, scale_areas
-from ai4land.allocate.change import expected_change
+from ai4land.allocate.change import (
+    blocks_of_change,
+    expected_change,
+    expected_map,
+    most_probable_class,
+    probability_of,
+)
 from ai4land.allocate.counts import best_per_block, expected_counts, round_counts
 from ai4land.allocate.targets import (
     Targets,
@@ -16,6 +22,7 @@ from ai4land.allocate.targets import (
 )
 
 __all__ = [
-    "Matched", "Targets", "best_per_block", "count_classes", "expected_change", "expected_counts", "fraction_numbers",
-    "luh2_pools", "luh2_targets", "match_areas", "read_pools", "round_counts", "scale_areas",
+    "Matched", "Targets", "best_per_block", "blocks_of_change", "count_classes", "expected_change", "expected_counts",
+    "expected_map", "fraction_numbers", "luh2_pools", "luh2_targets", "match_areas", "most_probable_class",
+    "probability_of", "read_pools", "round_counts", "scale_areas",
 ]  # fmt: skip

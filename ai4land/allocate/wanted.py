@@ -9,7 +9,7 @@ from ai4land.allocate.targets import count_classes, fraction_numbers, luh2_pools
 from ai4land.experiments import Experiment
 from ai4land.grid import COARSE_CELLS, block_index
 from ai4land.legend import class_codes, read_legend
-from ai4land.samples import RegionCube, coarse_pair
+from ai4land.samples import Region, coarse_pair
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Wanted:
     clipped: np.ndarray
 
 
-def wanted_areas(cube: RegionCube, experiment: Experiment, year: int, prior: np.ndarray, free: np.ndarray) -> Wanted:
+def wanted_areas(cube: Region, experiment: Experiment, year: int, prior: np.ndarray, free: np.ndarray) -> Wanted:
     """Areas that the map of a year should have, from the coarse input of an experiment.
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
     experiment : Experiment
         Perfect coarse: all classes have the areas of the year's coarse cells, whatever is fixed taken off. LUH2:
         `luh2_targets` from the map of ``experiment.start``.
@@ -62,9 +62,8 @@ def wanted_areas(cube: RegionCube, experiment: Experiment, year: int, prior: np.
         numbers = fraction_numbers(coarse_pair(cube, year, year, cells, "perfect")[1], prior, free, cells)
         clipped = np.zeros(total.size)
     else:
-        assert cube.luh2 is not None
-        then, now = (cube.luh2.fraction[cube.luh2.index(y)].reshape(codes.size, -1) for y in (experiment.start, year))
-        base = count_classes(cube.map(experiment.start), free, cells)
+        then, now = (cube.field("luh2_fraction", y).reshape(codes.size, -1) for y in (experiment.start, year))
+        base = count_classes(cube.field("land_use", experiment.start), free, cells)
         targets = luh2_targets(base, then, now, np.bincount(blocks.ravel(), minlength=total.size))
         numbers, clipped = targets.cells, targets.clipped
     return Wanted(cells, round_counts(numbers, total), class_pools(experiment), clipped)

@@ -14,7 +14,6 @@ from ai4land.cube.layers import (
     regrid_terrain,
     relief_is_coarse,
 )
-from ai4land.cube.layout import coarse_window, tiles
 from ai4land.cube.store import write_region
 from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, Grid, grid_of, region_bounds
 from ai4land.legend import NO_DATA, class_codes, read_legend
@@ -23,13 +22,13 @@ from ai4land.runs import Run
 from ai4land.sources import InputFile, find_inputs, open_input
 from ai4land.sources.leaf_area_series import monthly_mean
 from ai4land.sources.soilgrids import LAYERS, warp_soil
+from ai4land.targets import read_target
+from ai4land.windows import Window
 
-Window = tuple[slice, slice]
 Inputs = dict[str, list[InputFile]]
 _YEARS = 10  # of land use in work at a time
 _MONTHS = 4  # of leaf area index
 _STEP = np.timedelta64(10, "D")  # the longest time that a date of leaf area index stands for
-_MOST_LEAVES = 10  # m2 m-2; no product goes beyond
 _ANTARCTICA = -60.0  # degrees north: no soil is mapped south of it
 
 
@@ -45,8 +44,8 @@ def regrid_block(raw: Path, store: Path, run: Run, cells: Grid, window: Window) 
     run : Run
     cells : Grid
         Fine grid of the whole cube.
-    window : tuple of slice
-        Rows and columns of it: whole shards (chunks, where there are none).
+    window : Window
+        Of it: whole shards (chunks, where there are none).
 
     Raises
     ------
@@ -69,7 +68,7 @@ def _write_land_use(store: Path, run: Run, inputs: Inputs, grid: Grid, window: W
     for start in range(0, cover.sizes["time"], _YEARS):
         maps = regrid_land_use(cover.isel(time=slice(start, start + _YEARS)), grid)
         write_region(store, "fine", maps.to_dataset(), window)
-        write_region(store, "coarse", coarse_fractions(maps), coarse_window(window))
+        write_region(store, "coarse", coarse_fractions(maps), window.coarse())
 
 
 def _write_still(store: Path, inputs: Inputs, grid: Grid, window: Window) -> None:
@@ -85,7 +84,7 @@ def _write_still(store: Path, inputs: Inputs, grid: Grid, window: Window) -> Non
     if "luh2_static" in inputs:
         coarse = grid.blocks(COARSE_CELLS)
         static = regrid_luh2_static(open_input(inputs["luh2_static"]), coarse)
-        write_region(store, "coarse", static, coarse_window(window))
+        write_region(store, "coarse", static, window.coarse())
 
 
 def _missing(grid: Grid, **more: xr.DataArray) -> xr.DataArray:
@@ -108,10 +107,10 @@ def _write_relief(store: Path, inputs: Inputs, cells: Grid, window: Window) -> N
         return
     shard = cells.cut(*window)
     whole = xr.Dataset(coords=shard.coords())
-    for part in tiles(window, (CHUNK_CELLS, CHUNK_CELLS)):
+    for part in window.tiles((CHUNK_CELLS, CHUNK_CELLS)):
         grid = cells.cut(*part)
         terrain = regrid_terrain(cut_around(elevation, grid).load(), grid)
-        inside = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, window, strict=True))
+        inside = part.relative_to(window)
         for name, field in terrain.items():
             if name not in whole:
                 whole[name] = ("lat", "lon"), np.full(shard.shape, np.nan, np.float32)
@@ -158,8 +157,9 @@ def _write_leaf_area(store: Path, inputs: Inputs, grid: Grid, window: Window) ->
 
 
 def _check_leaf_area(lai: xr.DataArray, year: np.datetime64) -> None:
-    if (most := float(lai.max())) > _MOST_LEAVES:
+    largest = read_target("leaf_area_index").bounds[1]
+    if (most := float(lai.max())) > largest:
         raise ValueError(
-            f"leaf area index of {year} reaches {most:.1f} m2 m-2, more than {_MOST_LEAVES}: the files hold another "
+            f"leaf area index of {year} reaches {most:.1f} m2 m-2, more than {largest:g}: the files hold another "
             "quantity or scale than the registry says; give those of the data set that the run names."
         )

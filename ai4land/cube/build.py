@@ -50,7 +50,7 @@ def build_region(
         As the readers of the inputs; shards that are done stay.
     """
     folder = store.with_name(DONE) / region
-    blocks = {folder / f"{_state()}-{rows.start}-{cols.start}": (rows, cols) for rows, cols in layout.blocks(region)}
+    blocks = {folder / f"{_state()}-{w.rows.start}-{w.cols.start}": w for w in layout.blocks(region)}
     folder.mkdir(parents=True, exist_ok=True)
     left = {mark: window for mark, window in blocks.items() if not mark.exists()}
     with (

@@ -1,11 +1,13 @@
 """Which cells a run's cube has, and which of them belong to each region."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xarray as xr
 
 from ai4land.grid import CHUNK_CELLS, COARSE_CELLS, GLOBAL, SHARD_CELLS, Grid, grid_of, region_bounds, window_slices
 from ai4land.runs import Run
+from ai4land.windows import Window, bounding
 
 
 @dataclass(frozen=True)
@@ -13,19 +15,18 @@ class Layout:
     """Cells of a run's cube: its grid, and the rows and columns of each region in it."""
 
     grid: Grid
-    regions: dict[str, tuple[slice, slice]]
+    regions: dict[str, Window]
 
     @property
     def chunk(self) -> tuple[int, int]:
         """Chunk of the fine maps: 500 x 500, or the smallest region where that is less."""
-        rows = min(r.stop - r.start for r, _ in self.regions.values())
-        cols = min(c.stop - c.start for _, c in self.regions.values())
-        return min(CHUNK_CELLS, rows), min(CHUNK_CELLS, cols)
+        rows, cols = zip(*(window.shape for window in self.regions.values()), strict=True)
+        return min(CHUNK_CELLS, *rows), min(CHUNK_CELLS, *cols)
 
     @property
     def shard(self) -> tuple[int, int] | None:
         """Shard of the fine maps: 2000 x 2000 where every region is made of them, else none."""
-        sizes = [w.stop - w.start for region in self.regions.values() for w in region]
+        sizes = [size for window in self.regions.values() for size in window.shape]
         return (SHARD_CELLS, SHARD_CELLS) if all(size % SHARD_CELLS == 0 for size in sizes) else None
 
     @property
@@ -33,36 +34,29 @@ class Layout:
         """Cells that one writer writes at a time: a shard, or a chunk where there are none."""
         return self.shard or self.chunk
 
-    def blocks(self, region: str) -> list[tuple[slice, slice]]:
-        """Rows and columns of the units of one region, the last ones as far as it goes."""
-        return tiles(self.regions[region], self.unit)
+    def blocks(self, region: str) -> list[Window]:
+        """Windows of the units of one region, the last ones as far as it goes."""
+        return self.regions[region].tiles(self.unit)
 
     def region_grid(self, region: str) -> Grid:
         """Fine grid of one region."""
         return self.grid.cut(*self.regions[region])
 
-    def coarse_slices(self, region: str) -> tuple[slice, slice]:
+    def coarse_slices(self, region: str) -> Window:
         """Rows and columns of one region on the coarse grid."""
-        return coarse_window(self.regions[region])
+        return self.regions[region].coarse()
 
 
-def tiles(window: tuple[slice, slice], size: tuple[int, int]) -> list[tuple[slice, slice]]:
-    """Rows and columns of the parts of a window, row by row; the last ones as far as it goes."""
-    rows, cols = (
-        [slice(at, min(at + step, part.stop)) for at in range(part.start, part.stop, step)]
-        for part, step in zip(window, size, strict=True)
-    )
-    return [(row, col) for row in rows for col in cols]
-
-
-def coarse_window(window: tuple[slice, slice]) -> tuple[slice, slice]:
-    """Rows and columns of the coarse cells under some rows and columns of the fine grid."""
-    rows, cols = (slice(w.start // COARSE_CELLS, -(-w.stop // COARSE_CELLS)) for w in window)
-    return rows, cols
-
-
-def plan_layout(run: Run, land_use: xr.DataArray | xr.Dataset) -> Layout:
+def plan_layout(run: Run, land_use: xr.DataArray | xr.Dataset, regions: Sequence[str] | None = None) -> Layout:
     """Cells and regions of a run's cube, from the land-use data's own grid or the global one.
+
+    Parameters
+    ----------
+    run : Run
+    land_use : xarray.DataArray or xarray.Dataset
+        Whose cells, and years, they are.
+    regions : sequence of str, optional
+        Some of the run's: the layout is of the rectangle around them. All of them, and the run's window, where absent.
 
     Raises
     ------
@@ -81,15 +75,33 @@ def plan_layout(run: Run, land_use: xr.DataArray | xr.Dataset) -> Layout:
         grid = grid.cut(*window_slices(grid, run.window, f"run {run.name}"))
     elif run.grid == "global":
         grid = grid.cut(*window_slices(grid, source.bounds, f"run {run.name}"))
-    layout = Layout(grid, {r: window_slices(grid, region_bounds(r), f"region {r}") for r in run.regions})
-    chunk = layout.unit
+    layout = Layout(grid, {r: Window(*window_slices(grid, region_bounds(r), f"region {r}")) for r in run.regions})
+    _check_units(layout)
+    return layout if regions is None else _some_of(layout, regions)
+
+
+def _check_units(layout: Layout) -> None:
+    """Refuse regions of which two would write one unit."""
     for region, window in layout.regions.items():
-        for axis, (part, size) in enumerate(zip(window, chunk, strict=True)):
-            if part.start % size or (part.stop % size and part.stop != grid.shape[axis]):
-                raise ValueError(
-                    f"region {region}: cells {part.start}-{part.stop} do not tile chunks of {size}; two regions would "
-                    "write one chunk and lose data. Move its edges in data/regions.csv."
-                )
+        if axes := window.cut_units(layout.unit, layout.grid.shape):
+            part, size = window[axes[0]], layout.unit[axes[0]]
+            raise ValueError(
+                f"region {region}: cells {part.start}-{part.stop} do not tile chunks of {size}; two regions would "
+                "write one chunk and lose data. Move its edges in data/regions.csv."
+            )
+        for size in layout.unit:
             if len(layout.regions) > 1 and size % COARSE_CELLS:
                 raise ValueError(f"region {region}: {size} cells are no multiple of {COARSE_CELLS}; change its size.")
-    return layout
+
+
+def _some_of(layout: Layout, regions: Sequence[str]) -> Layout:
+    """Cells of some regions alone: the rectangle around them, and where they lie in it."""
+    around = bounding(layout.regions[region] for region in regions)
+    made = Layout(layout.grid.cut(*around), {r: layout.regions[r].relative_to(around) for r in regions})
+    for region, window in made.regions.items():
+        if window.cut_units(made.unit):
+            raise ValueError(
+                f"of regions {list(regions)}, {region} does not begin at a chunk of {made.unit} cells: two would write "
+                "one chunk and lose data. List others."
+            )
+    return made

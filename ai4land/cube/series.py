@@ -15,6 +15,7 @@ from ai4land.regrid import cut_around
 from ai4land.sources.canonical import with_bounds
 from ai4land.store import allocate, save
 from ai4land.templates import Field, Group, year_coordinate
+from ai4land.windows import Window
 
 _YEARS = 10  # of LUH2 in work at a time: bounds memory, whatever the window
 _MONTHS = 12
@@ -41,7 +42,7 @@ def write_luh2(path: Path, layout: Layout, group: str, states: xr.Dataset) -> No
     """
     grid = layout.grid.blocks(COARSE_CELLS)
     allocate(path, group, _luh2_group(path, layout, grid, states))
-    whole = slice(0, grid.rows), slice(0, grid.cols)
+    whole = Window.whole(grid.shape)
     for start in range(0, states.sizes["time"], _YEARS):
         years = regrid_luh2_states(states.isel(time=slice(start, start + _YEARS)), grid)
         write_region(path, group, years, whole)

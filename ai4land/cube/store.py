@@ -22,6 +22,7 @@ from ai4land.cube.templates import cube_groups
 from ai4land.runs import Run
 from ai4land.store import Format, create, finish, open_store, provenance, sweep_window, write
 from ai4land.templates import Template
+from ai4land.windows import Window
 
 _FORMAT = Format("cube", 2, "01-download and 02-regrid")
 DONE = "shards-done"  # folder beside the store, while a region is written
@@ -79,7 +80,7 @@ def source_and_kind(path: Path) -> dict[str, object]:
     return {name: about[name] for name in ("source", "synthetic") if name in about}
 
 
-def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice, slice]) -> None:
+def write_region(path: Path, group: str, fields: xr.Dataset, window: Window) -> None:
     """Write one region's fields into its own cells of a group; coordinates are there already.
 
     Parameters
@@ -87,8 +88,8 @@ def write_region(path: Path, group: str, fields: xr.Dataset, window: tuple[slice
     path : pathlib.Path
     group : {'fine', 'coarse'}
     fields : xarray.Dataset, (..., lat, lon)
-    window : tuple of slice
-        Rows and columns of the region in that group.
+    window : Window
+        Of the region in that group.
     """
     steps = None
     if "time" in fields.dims:

@@ -6,9 +6,9 @@ import pandas as pd
 from ai4land.evaluate.counts import KEYS
 from ai4land.evaluate.scores import SCORE_COLUMNS
 from ai4land.evaluate.tables import summary_table
+from ai4land.experiments import Experiment
 from ai4land.grid import Grid
 from ai4land.legend import class_codes, read_legend
-from ai4land.vegetation import VegetationExperiment
 
 MONTHS = 12
 REFERENCES = ("global_mean", "cell_mean", "climatology", "persistence")
@@ -211,10 +211,10 @@ def pick(table: pd.DataFrame, **keys: str) -> pd.DataFrame:
     return table[np.all([table[column] == value for column, value in keys.items()], axis=0)]
 
 
-def leaf_table(scores: pd.DataFrame, experiments: dict[str, VegetationExperiment], region: str) -> pd.DataFrame:
+def leaf_table(scores: pd.DataFrame, experiments: dict[str, Experiment], region: str) -> pd.DataFrame:
     """Scores of every experiment, year and model of a region, all months and classes together."""
     tables = {
-        (name, f"{one.train[0]}-{one.train[1]}", abs(year - one.start)): summary_table(
+        (name, one.trained_on, abs(year - one.start)): summary_table(
             scores, _TITLES, experiment=name, lead=str(abs(year - one.start)), region=region, month="all"
         )
         for name, one in experiments.items() for year in one.targets

@@ -22,7 +22,7 @@ _SERIES = ["experiment", "model", "member"]
 
 def rollout_annual(
     run: Run, observed: xr.DataArray, rolled: dict[tuple[str, int], xr.DataArray],
-    luh2: dict[str, tuple[list[int], np.ndarray]],
+    luh2: dict[str, dict[int, np.ndarray]],
 ) -> pd.DataFrame:  # fmt: skip
     """Annual counts of one region: its reference maps, every member of every rollout, and LUH2's class areas.
 
@@ -33,8 +33,8 @@ def rollout_annual(
         Reference maps of the region's own cells; ``time`` is the calendar year; lazy.
     rolled : dict of (str, int) to xarray.DataArray
         By experiment and member, maps on the same cells; lazy.
-    luh2 : dict of str to (list of int, numpy.ndarray of shape (year, class, Y, X))
-        By experiment, years and class fractions of whole coarse cells.
+    luh2 : dict of str to dict of int to numpy.ndarray, shape (class, Y, X)
+        By experiment and year, class fractions of whole coarse cells.
 
     Returns
     -------
@@ -52,9 +52,9 @@ def rollout_annual(
         keys = {"experiment": name, "model": "unet+allocation" if experiment.allocation else "unet",
                 "member": f"draw_{member}" if member else "all"}  # fmt: skip
         tables.append(annual_table(calendar_maps(made, experiment.start, first), grid, land).assign(**keys))
-    for name, (years, fraction) in luh2.items():
+    for name, fraction in luh2.items():
         span = run.experiments[name].start, *run.experiments[name].test
-        table = luh2_areas(fraction, years, grid)
+        table = luh2_areas(np.stack(list(fraction.values())), list(fraction), grid)
         table = table[table["year"].between(min(span), max(span))]
         tables.append(table.assign(experiment=name, model=LUH2, member="all"))
     return pd.concat(tables, ignore_index=True)

@@ -7,8 +7,8 @@ import pandas as pd
 
 from ai4land.evaluate.counts import KEYS
 from ai4land.evaluate.scores import score_counts
+from ai4land.experiments import Experiment
 from ai4land.runs import Run
-from ai4land.vegetation import VegetationExperiment
 
 _ORDER = [
     "persistence",
@@ -189,18 +189,19 @@ def masked_tables(scores: pd.DataFrame, run: Run, metrics: dict[str, str]) -> di
 
 def _cover_note(member: str) -> str:
     notes = {"sees part of the target: HILDA+ was built from ESA CCI among others": "hilda" in member,
-             "has no prior map: persistence is told more": member in ("hilda", "none")}  # fmt: skip
+             "has no prior map: persistence is told more": member in ("hilda", "none"),
+             "changes as many cells as it expects, as the product": member.endswith("+expected_change")}  # fmt: skip
     return "; ".join(note for note, holds in notes.items() if holds)
 
 
-def cover_table(scores: pd.DataFrame, experiments: Mapping[str, VegetationExperiment], region: str) -> pd.DataFrame:
+def cover_table(scores: pd.DataFrame, experiments: Mapping[str, Experiment], region: str) -> pd.DataFrame:
     """Scores of land cover on 37 classes, on the 22 of level 1, and on the 8 of land use.
 
     Parameters
     ----------
     scores : pandas.DataFrame
         Of `score_counts`.
-    experiments : mapping of str to VegetationExperiment
+    experiments : mapping of str to Experiment
     region : str
 
     Returns
@@ -215,7 +216,7 @@ def cover_table(scores: pd.DataFrame, experiments: Mapping[str, VegetationExperi
             keys = {"experiment": name, "lead": str(lead), "region": region}
             for legend, classes in _COVER_LEGENDS.items():
                 part = summary_table(scores, _COVER_METRICS, target="land_cover", legend=legend, **keys)
-                tables[name, lead, "{}-{}".format(*experiment.train), classes] = part
+                tables[name, lead, experiment.trained_on, classes] = part
     table = pd.concat(tables, names=["experiment", "lead", "trained on", "classes"])
     return table.assign(note=[_cover_note(member) for member in table.index.get_level_values("member")])
 

@@ -17,8 +17,8 @@ from ai4land.export.formats import write_formats
 from ai4land.export.graph import LandUseGraph
 from ai4land.export.green_graph import GreenGraph, describe
 from ai4land.grid import GLOBAL, Grid
-from ai4land.models import Neural
 from ai4land.models.green_net import GreenNet
+from ai4land.models.neural import Neural
 from ai4land.runs import SHARED, Run
 from ai4land.store import licence_of
 

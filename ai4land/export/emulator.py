@@ -15,15 +15,17 @@ import numpy as np
 import onnxruntime
 import xarray as xr
 
+from ai4land.allocate import expected_map
 from ai4land.export.checksums import SUMS, check_sums
 from ai4land.export.forcing import class_fractions, cut_states, open_year
-from ai4land.export.green_step import COVER, LEAVES, GreenStep, check_leaf_area, next_cover, with_green
+from ai4land.export.green_step import COVER, LEAVES, GreenStep, check_leaf_area, with_green
 from ai4land.export.inputs import cut_layers, field_names, leads_to, step_direction
 from ai4land.export.state import DIRECTIONS, check_map, check_state, make_state, next_state
 from ai4land.export.step import Step, wanted_cells
-from ai4land.export.window import find_window, tiles
+from ai4land.export.window import find_domain, tiles
 from ai4land.grid import grid_of
 from ai4land.legend import NO_DATA
+from ai4land.targets import read_target
 
 FORMAT_VERSION = 1
 
@@ -137,8 +139,8 @@ class Emulator:
         named = field_names(graph)
         layers = cut_layers(static, maps, named["static"])
         fields, grid = open_year(forcing, named["states"], year)
-        window = find_window(grid_of(maps), grid, self.about | graph)
-        states = cut_states(fields, grid, window, named["states"], year)
+        domain = find_domain(grid_of(maps), grid, self.about | graph)
+        states = cut_states(fields, grid, domain, named["states"], year)
         number = np.minimum(np.arange(graph.get("priors", 1)), maps.shape[0] - 1)
         attributes: dict[str, Any] = {
             "year": int(year), "direction": DIRECTIONS[direction], "legend": "land_use",
@@ -146,7 +148,7 @@ class Emulator:
             "synthetic": int(self.about.get("synthetic", False)),
         }  # fmt: skip
         state = make_state(
-            window, maps.to_numpy()[number], layers, dict(zip(named["states"], states, strict=True)),
+            domain, maps.to_numpy()[number], layers, dict(zip(named["states"], states, strict=True)),
             class_fractions(states, named["states"]), attributes,
         )  # fmt: skip
         return with_green(state, land_cover, leaf_area_index)
@@ -179,24 +181,24 @@ class Emulator:
         graph = self._graph(step_direction(state, year))
         named = field_names(graph)
         needed = [*named["static"], *named["states"]]
-        window = check_state(state, self.about | graph, needed, graph.get("priors", 1))
+        domain = check_state(state, self.about | graph, needed, graph.get("priors", 1))
         fields, grid = open_year(forcing, named["states"], year)
-        find_window(window.grid, grid, self.about | graph)
-        states = cut_states(fields, grid, window, named["states"], year)
+        find_domain(domain.grid, grid, self.about | graph)
+        states = cut_states(fields, grid, domain, named["states"], year)
         before = np.stack([state[name].to_numpy() for name in named["states"]])
         step = Step(
-            partial(self.run, graph["name"]), graph, state, window, {"states_before": before, "states": states},
-            year - state.attrs["year"], *wanted_cells(state, window, states, named["states"]),
+            partial(self.run, graph["name"]), graph, state, domain, {"states_before": before, "states": states},
+            year - state.attrs["year"], *wanted_cells(state, domain, states, named["states"]),
         )  # fmt: skip
-        labels, confidence = np.full(window.grid.shape, NO_DATA, np.uint8), np.zeros(window.grid.shape, np.float32)
-        for tile in tiles(window, self.core, graph["reach"], graph["multiple"]):
-            labels[tile.core], confidence[tile.core] = step.decide(tile)
-        made = next_state(state, window, labels, confidence, dict(zip(named["states"], states, strict=True)), year)
+        labels, confidence = np.full(domain.grid.shape, NO_DATA, np.uint8), np.zeros(domain.grid.shape, np.float32)
+        for tile in tiles(domain, self.core, graph["reach"], graph["multiple"]):
+            labels[tile.part.output], confidence[tile.part.output] = step.decide(tile)
+        made = next_state(state, domain, labels, confidence, dict(zip(named["states"], states, strict=True)), year)
         if not {COVER, LEAVES} & set(state):
             return made
         if climate is None:
             raise ValueError("the state has land cover or leaf area, which follow climate; give step climate too.")
-        return self._step_green(GreenStep(self.run, state, made, window, climate, self.core))
+        return self._step_green(GreenStep(self.run, state, made, domain, climate, self.core))
 
     def _step_green(self, step: GreenStep) -> xr.Dataset:
         """The state of a step with its land cover and season."""
@@ -204,8 +206,8 @@ class Emulator:
         direction = int(made.attrs["year"] - before.attrs["year"])
         if COVER in before:
             graph = self._graph(direction, COVER)
-            p = step.make(graph, now)
-            now[COVER] = next_cover(p, before[COVER].to_numpy(), np.array(graph["classes"]))
+            p, prior = step.make(graph, now), before[COVER].to_numpy()
+            now[COVER] = expected_map(read_target(COVER), p, prior, step.domain.corner)
         if LEAVES in before:
             now[LEAVES] = step.make(self._graph(direction, LEAVES), {n: v for n, v in now.items() if n == COVER})
         return made.assign({name: (before[name].dims, values, before[name].attrs) for name, values in now.items()})

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import xarray as xr
 
-from ai4land.export.window import Window
+from ai4land.export.window import Domain
 from ai4land.grid import Grid, grid_of
 from ai4land.legend import class_codes, crosswalk_weights, read_crosswalk, read_legend
 
@@ -65,15 +65,15 @@ def open_year(forcing: xr.Dataset, names: list[str], year: int) -> tuple[xr.Data
         raise ValueError(f"forcing: {error}") from None
 
 
-def cut_states(fields: xr.Dataset, grid: Grid, window: Window, names: list[str], year: int) -> np.ndarray:
-    """States on the coarse cells that cover a window.
+def cut_states(fields: xr.Dataset, grid: Grid, domain: Domain, names: list[str], year: int) -> np.ndarray:
+    """States on the coarse cells that cover a domain.
 
     Parameters
     ----------
     fields : xarray.Dataset
     grid : Grid
         Both of `open_year`.
-    window : Window
+    domain : Domain
     names : list of str
         In the order wanted.
     year : int
@@ -89,10 +89,10 @@ def cut_states(fields: xr.Dataset, grid: Grid, window: Window, names: list[str],
     ValueError
         If fractions are no fractions of the cell, or there is no land at all.
     """
-    top, left = (grid.north - window.coarse.north) / grid.dlat, (window.coarse.west - grid.west) / grid.dlon
+    top, left = (grid.north - domain.coarse.north) / grid.dlat, (domain.coarse.west - grid.west) / grid.dlon
     cut = {
         axis: slice(round(first), round(first) + length)
-        for axis, first, length in zip(("lat", "lon"), (top, left), window.coarse.shape, strict=True)
+        for axis, first, length in zip(("lat", "lon"), (top, left), domain.coarse.shape, strict=True)
     }
     part = fields.isel(cut).transpose("lat", "lon")
     states = np.stack([part[name].to_numpy() for name in names]).astype(np.float32)

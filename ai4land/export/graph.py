@@ -13,8 +13,8 @@ from ai4land.export.layers import Luh2Fractions, Refined, SoftAreas, hat, number
 from ai4land.export.start import FromPriors, StartShares, widened
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
-from ai4land.models import Neural
 from ai4land.models.base import LATTICE
+from ai4land.models.neural import Neural
 from ai4land.sources.luh2 import STATES
 
 _ZONES = "koppen"

@@ -14,9 +14,9 @@ from ai4land.models.green_inputs import CLASSES, COVER, COVERS, LEAVES, WATER
 from ai4land.models.green_net import GreenNet
 from ai4land.models.green_predict import ERROR
 from ai4land.models.green_unet import GreenUNet
-from ai4land.models.leaf_rows import LARGEST
 from ai4land.samples.predictors import RADII
 from ai4land.sources.climate import read_climate_variables
+from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS
 
 OUTPUTS = {COVER: ["probability"], LEAVES: [LEAVES, ERROR]}
@@ -64,7 +64,7 @@ class GreenGraph(nn.Module):
         data, water = (mask[:, None] for mask in self.fields.water(raw, place))
         if self.head == LEAVES:
             mean, spread, _ = made.split([MONTHS, MONTHS, 1], 1)
-            parts = mean.clamp(0.0, LARGEST), (0.5 * spread).exp() * self.tuning
+            parts = mean.clamp(*read_target(LEAVES).bounds), (0.5 * spread).exp() * self.tuning
             return tuple(torch.where(data, torch.where(water, 0.0, part), torch.nan) for part in parts)
         # A softmax along an axis that is not the last is slow in ONNX Runtime.
         odds = ((made - made.amax(1, keepdim=True)) / self.tuning).exp()

@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ai4land.allocate import expected_change
-from ai4land.export.window import Tile, Window, tiles
+from ai4land.export.window import Domain, Tile, tiles
 from ai4land.grid import Grid, grid_of
 from ai4land.legend import NO_DATA, check_codes, class_codes, read_legend
+from ai4land.targets import read_target
 
 COVER, LEAVES, MONTHS = "land_cover", "leaf_area_index", 12
-_MOST_LEAF_AREA = 10.0  # m2 m-2: beyond it values are in other units, such as 1/30
-_WATER = 210  # of land cover
 
 
 def check_leaf_area(values: np.ndarray, name: str) -> None:
     """Refuse leaf area (float) that is not in m2 m-2."""
-    if (most := np.nanmax(values, initial=0)) > _MOST_LEAF_AREA:
-        raise ValueError(f"{name} reaches {most:.4g}; give m2 m-2, at most {_MOST_LEAF_AREA:g}, not 1/30 of it.")
+    largest = read_target(LEAVES).bounds[1]  # beyond it values are in other units, such as 1/30
+    if (most := np.nanmax(values, initial=0)) > largest:
+        raise ValueError(f"{name} reaches {most:.4g}; give m2 m-2, at most {largest:g}, not 1/30 of it.")
 
 
 def with_green(state: xr.Dataset, cover: xr.DataArray | None, leaves: xr.DataArray | None) -> xr.Dataset:
@@ -114,7 +113,7 @@ class GreenStep:
         From the name of a graph and its named inputs to its named outputs.
     before, after : xarray.Dataset
         States of the year before, and of the year with its land use.
-    window : Window
+    domain : Domain
     climate : xarray.Dataset
         See `cut_climate`, and ``co2`` (1e-6), a number or monthly.
     core : int
@@ -124,19 +123,18 @@ class GreenStep:
     run: Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]]
     before: xr.Dataset
     after: xr.Dataset
-    window: Window
+    domain: Domain
     climate: xr.Dataset
     core: int
 
     def make(self, graph: dict[str, Any], now: dict[str, np.ndarray]) -> np.ndarray:
-        """First output of a graph on the whole window, (channel, y, x) float32."""
+        """First output of a graph on the whole domain, (channel, y, x) float32."""
         shared, out = self._shared(graph), np.empty((0,), np.float32)
-        reach = graph["reach"] + self.window.cells // 2  # coarse fields are interpolated
-        for tile in tiles(self.window, self.core, reach, graph["multiple"]):
-            inside = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(tile.core, tile.around, strict=True)]
+        field = graph["reach"] + self.domain.cells // 2  # coarse fields are interpolated
+        for tile in tiles(self.domain, self.core, field, graph["multiple"]):
             made = self.run(graph["name"], self._inputs(graph, tile, shared, now))[graph["outputs"][0]["name"]][0]
-            out = out if out.size else np.empty((len(made), *self.window.grid.shape), np.float32)
-            out[:, *tile.core] = made[:, *inside]
+            out = out if out.size else np.empty((len(made), *self.domain.grid.shape), np.float32)
+            out[:, *tile.part.output] = made[:, *tile.part.inside]
         return out
 
     def _shared(self, graph: dict[str, Any]) -> dict[str, Any]:
@@ -144,7 +142,7 @@ class GreenStep:
         wanted, year = {one["name"]: one for one in graph["inputs"]}, self.after.attrs["year"]
         made: dict[str, Any] = {"years": np.array([year - self.before.attrs["year"]], np.float32)}
         if "climate" in wanted:
-            made["climate"], made["grid"] = cut_climate(self.climate, wanted["climate"], self.window.grid, year)
+            made["climate"], made["grid"] = cut_climate(self.climate, wanted["climate"], self.domain.grid, year)
             if "co2" not in self.climate:
                 raise ValueError("climate: no co2 (1e-6); add it as a number, or as a monthly series.")
             co2 = self.climate["co2"]
@@ -157,7 +155,7 @@ class GreenStep:
     def _inputs(
         self, graph: dict[str, Any], tile: Tile, shared: dict[str, Any], now: dict[str, np.ndarray]
     ) -> dict[str, np.ndarray]:
-        wanted, fine = {one["name"]: one for one in graph["inputs"]}, self.window.grid
+        wanted, fine = {one["name"]: one for one in graph["inputs"]}, self.domain.grid
         there = tile.fine(np.ones(fine.shape, bool), False)[None]
         maps: dict[str, tuple[Any, float]] = {
             "land_use": (self.after["land_use"], NO_DATA), "land_use_before": (self.before["land_use"], NO_DATA),
@@ -171,37 +169,12 @@ class GreenStep:
             layers = [tile.fine(self.before[name], np.nan) for name in wanted["static"]["names"]]
             made["static"] = np.stack(layers)[None].astype(np.float32)
         if "states" in wanted:
-            cut, made["start"] = tile.coarse(shared["states"], self.window)
+            cut, made["start"] = tile.coarse(shared["states"], self.domain)
             made["states"] = cut[None]
         if "climate" in wanted:
-            air, (rows, cols) = shared["grid"], tile.around
+            air, (rows, cols) = shared["grid"], tile.part.input
             north, west = fine.lat[0] - rows.start * fine.dlat, fine.lon[0] + cols.start * fine.dlon
             place = [[(air.lat[0] - north) / air.dlat, (west - air.lon[0]) / air.dlon]]
             made["climate_start"] = np.array(place, np.float32)
             made["climate_step"] = np.array([[fine.dlat / air.dlat, fine.dlon / air.dlon]], np.float32)
         return {name: made[name] for name in wanted if name in made}
-
-
-def next_cover(p: np.ndarray, prior: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Land cover with as much change as the probabilities expect; water stays.
-
-    Where change is rare no cell's most probable class is another one: that map would be the prior for ever. See
-    `ai4land.models.green_chain.as_expected`.
-
-    Parameters
-    ----------
-    p : numpy.ndarray, shape (class, y, x), float32
-        Probabilities; 0 without data.
-    prior : numpy.ndarray, shape (y, x), uint8
-    codes : numpy.ndarray, shape (class,)
-        Ascending.
-
-    Returns
-    -------
-    numpy.ndarray, shape (y, x), uint8
-        0 is no data.
-    """
-    likely = np.where(p.any(0), codes[p.argmax(0)], 0).astype(np.uint8)
-    free = np.isin(prior, codes[codes != _WATER]) & (likely != 0)
-    place = np.searchsorted(codes, np.where(np.isin(prior, codes), prior, codes[0])).astype(np.uint8)
-    return np.where(free, codes[expected_change(p, place, free)], likely).astype(np.uint8)

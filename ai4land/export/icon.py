@@ -20,6 +20,7 @@ from ai4land.export.remap import apply, remap_classes, remap_weights
 from ai4land.grid import grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.product.exports import new_file
+from ai4land.targets import read_target
 
 Field = tuple[tuple[str, ...], np.ndarray, dict[str, object]]  # dimensions, values, attributes
 UNDEFINED = np.float32(-1e20)  # of EXTPAR
@@ -158,9 +159,10 @@ def _monthly(cells: Cells, leaf_area: xr.DataArray, cache: Path | None) -> np.nd
     """Means of 12 months over the part of every cell that has values, (12, cell); NaN without."""
     if leaf_area.shape[0] != 12:
         raise ValueError(f"{leaf_area.name}: {leaf_area.shape[0]} months; give the 12 of one year.")
-    largest = float(leaf_area.max())
-    if largest > 12:
-        raise ValueError(f"{leaf_area.name}: values up to {largest:g}, expected m2 m-2 of at most 12; scale it first.")
+    found, largest = float(leaf_area.max()), read_target("leaf_area_index").bounds[1]
+    if found > largest:
+        msg = f"{leaf_area.name}: values up to {found:g}, expected m2 m-2 of at most {largest:g}; scale it first."
+        raise ValueError(msg)
     return apply(remap_weights(grid_of(leaf_area), cells, cache), leaf_area)[0].to_numpy()
 
 

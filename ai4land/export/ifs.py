@@ -37,9 +37,9 @@ from ai4land.export.remap import Weights, remap_weights
 from ai4land.grid import GLOBAL, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.regrid import area_mean, class_fractions
+from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS
 
-LARGEST = 7.0  # m2 m-2, physical maximum of leaf area index of the Copernicus land service: 210 steps of 1/30
 _UNITS = {"m2 m-2", "1"}
 _ABOUT = ("title", "source", "comment", "references", "license", "scenario", "run", "software")
 _FINER = 5  # cells of 0.01 degree along one of 0.05, for global maps
@@ -104,9 +104,10 @@ def _leaf_months(cover: xr.DataArray, leaf_area: xr.DataArray, weights: Weights)
     def fields(month: xr.DataArray, rows: slice) -> np.ndarray:
         fine = {"lat": slice(rows.start * times, rows.stop * times)}
         leaves = month.isel(fine).to_numpy()
-        if (leaves < 0).any() or (leaves > LARGEST).any():
+        least, largest = read_target("leaf_area_index").bounds
+        if (leaves < least).any() or (leaves > largest).any():
             found = f"{np.nanmin(leaves):.4g} to {np.nanmax(leaves):.4g}"
-            msg = f"leaf_area_index of month {int(month['month'])}: {found}, expected 0 to {LARGEST:g} m2 m-2"
+            msg = f"leaf_area_index of month {int(month['month'])}: {found}, expected {least:g} to {largest:g} m2 m-2"
             raise ValueError(f"{msg}; is it packed, in steps of 1/30? Unpack it before.")
         made = leaf_fields(cover.isel(fine).to_numpy(), leaves)
         if times == 1:

@@ -9,7 +9,7 @@ import xarray as xr
 from ai4land.grid import COARSE_CELLS
 from ai4land.runs import Run
 from ai4land.samples import read_region
-from ai4land.samples.vegetation_store import read_vegetation
+from ai4land.samples.region_store import VEGETATION
 from ai4land.sources.climate import read_climate_variables
 from ai4land.vegetation import MONTHS
 
@@ -53,21 +53,22 @@ def region_inputs(
         If the cube lacks a year, or the run has no LUH2.
     """
     cube = read_region(path, run, region, scenario)
-    if cube.luh2 is None:
+    if "luh2_state" not in cube:
         raise ValueError(f"run {run.name}: its coarse input is not LUH2, and emulators are driven by LUH2.")
     years = [year + number * (1 if backward else -1) for number in range(maps)]
     known = xr.DataArray(
-        np.stack([cube.map(y) for y in years]),
+        np.stack([cube.field("land_use", y) for y in years]),
         {"time": years, **cube.grid.coords()},
         ("time", "lat", "lon"),
         "land_use",
     )
-    layers = {name: np.asarray(values[:, :]) for name, values in cube.static.items()}
+    layers = {name: cube.field(name) for name in cube.static}
     if "koppen" in layers:
         layers["koppen"] = np.nan_to_num(layers["koppen"]).astype(np.uint8)
     static = xr.Dataset({n: (("lat", "lon"), values) for n, values in layers.items()}, cube.grid.coords())
-    states = {n: (("time", "lat", "lon"), cube.luh2.states[:, k]) for k, n in enumerate(cube.luh2.names)}
-    forcing = xr.Dataset(states, {"time": cube.luh2.years, **cube.grid.blocks(COARSE_CELLS).coords()})
+    states = np.stack([cube.field("luh2_state", y) for y in cube.years("luh2_state")], 1)
+    fields = {n: (("time", "lat", "lon"), one) for n, one in zip(cube.names("luh2_state"), states, strict=True)}
+    forcing = xr.Dataset(fields, {"time": cube.years("luh2_state"), **cube.grid.blocks(COARSE_CELLS).coords()})
     return Inputs(known, static, forcing)
 
 
@@ -105,17 +106,19 @@ def green_inputs(path: Path, run: Run, region: str, year: int, scenario: str | N
     ValueError
         If the cube lacks a year.
     """
-    cube = read_vegetation(path, run, region, scenario)
-    fine, climate = cube.grid.coords(), cube.climate
-    cover = xr.DataArray(cube.land_cover.at(year), fine, ("lat", "lon"), "land_cover")
-    season = xr.DataArray(cube.leaf_area.at(year), fine, ("month", "lat", "lon"), "leaf_area_index")
-    time = np.concatenate([np.arange(f"{y}-01", f"{y + 1}-01", dtype="datetime64[M]") for y in climate.years])
+    cube = read_region(path, run, region, scenario, fields=VEGETATION)
+    fine, years = cube.grid.coords(), cube.years("climate")
+    cover = xr.DataArray(cube.field("land_cover", year), fine, ("lat", "lon"), "land_cover")
+    season = xr.DataArray(cube.field("leaf_area_index", year), fine, ("month", "lat", "lon"), "leaf_area_index")
+    time = np.concatenate([np.arange(f"{y}-01", f"{y + 1}-01", dtype="datetime64[M]") for y in years])
     units = read_climate_variables()["units"]
-    months = climate.values.reshape(-1, *climate.values.shape[2:])
+    months = np.concatenate([cube.field("climate", y) for y in years])
     fields: dict[str, Any] = {
         name: (("time", "lat", "lon"), months[:, number], {"units": units[name]})
-        for number, name in enumerate(climate.names)
+        for number, name in enumerate(cube.names("climate"))
     }
-    fields["co2"] = ("time", [cube.co2.get(y, np.nan) for y in climate.years for _ in range(MONTHS)], {"units": "1e-6"})
-    drivers = xr.Dataset(fields, {"time": time.astype("datetime64[ns]"), **climate.grid.coords()})
+    have = cube.years("co2")
+    co2 = [float(cube.field("co2", y)) if y in have else np.nan for y in years for _ in range(MONTHS)]
+    fields["co2"] = ("time", co2, {"units": "1e-6"})
+    drivers = xr.Dataset(fields, {"time": time.astype("datetime64[ns]"), **cube.grid_of("climate").coords()})
     return GreenInputs(cover, season, drivers)

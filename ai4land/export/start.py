@@ -76,7 +76,7 @@ class StartShares(nn.Module):
     Parameters
     ----------
     transitions : dict of int to numpy.ndarray, shape (256, class)
-        Of `ai4land.models.start.transition_shares`.
+        Of `ai4land.models.start.transition_frequencies`.
     """
 
     gaps: torch.Tensor

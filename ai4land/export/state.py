@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ai4land.export.window import Window, known_window
+from ai4land.export.window import Domain, known_domain
 from ai4land.legend import NO_DATA, check_codes, class_codes, flag_attributes, read_legend
 
 STATE_VERSION = 1
@@ -28,14 +28,14 @@ _LONG_NAMES = {
 
 
 def make_state(
-    window: Window, maps: np.ndarray, static: xr.Dataset, states: dict[str, np.ndarray], fraction: np.ndarray,
+    domain: Domain, maps: np.ndarray, static: xr.Dataset, states: dict[str, np.ndarray], fraction: np.ndarray,
     attributes: dict[str, Any],
 ) -> xr.Dataset:  # fmt: skip
     """State of the start year.
 
     Parameters
     ----------
-    window : Window
+    domain : Domain
     maps : numpy.ndarray, shape (map, y, x), uint8
         The start year's first, then those of the years before; 255 is no data.
     static : xarray.Dataset, (lat, lon)
@@ -55,19 +55,19 @@ def make_state(
         ``land_use_fraction``, ``start_cells`` and ``start_luh2_fraction`` (land_use_class, luh2_lat, luh2_lon).
     """
     legend, fine = read_legend("land_use"), ("lat", "lon")
-    coarse = {f"luh2_{n}": (f"luh2_{n}", v.data, v.attrs) for n, v in window.coarse.coords().items()}
-    counts = window.class_sums(maps[0], np.ones(window.grid.rows, np.int32))
+    coarse = {f"luh2_{n}": (f"luh2_{n}", v.data, v.attrs) for n, v in domain.coarse.coords().items()}
+    counts = domain.class_sums(maps[0], np.ones(domain.grid.rows, np.int32))
     fields: dict[str, Any] = {
         "land_use": (fine, maps[0], {"long_name": "land use", **flag_attributes(legend)}),
         "earlier_land_use": (("earlier", *fine), maps[1:], flag_attributes(legend)),
         "confidence": (fine, (maps[0] != NO_DATA).astype(np.float32), {"units": "1"}),
-        "land_use_fraction": (_BY_CLASS, class_shares(maps[0], window), {"units": "1"}),
+        "land_use_fraction": (_BY_CLASS, class_shares(maps[0], domain), {"units": "1"}),
         "start_cells": (_BY_CLASS, counts, {"units": "1"}),
         "start_luh2_fraction": (_BY_CLASS, fraction, {"units": "1"}),
     }
     fields |= {str(name): (fine, layer.to_numpy(), layer.attrs) for name, layer in static.items()}
     fields |= {name: (_COARSE, values) for name, values in states.items()}
-    coords: dict[str, Any] = {**window.grid.coords(), **coarse, "land_use_class": class_codes(legend)}
+    coords: dict[str, Any] = {**domain.grid.coords(), **coarse, "land_use_class": class_codes(legend)}
     state = xr.Dataset(fields, coords, {"Conventions": "CF-1.11", "state_version": STATE_VERSION, **attributes})
     state.attrs["start_year"] = state.attrs["year"]
     for name, text in _LONG_NAMES.items():
@@ -75,9 +75,9 @@ def make_state(
     return _plain(state)
 
 
-def class_shares(labels: np.ndarray, window: Window) -> np.ndarray:
+def class_shares(labels: np.ndarray, domain: Domain) -> np.ndarray:
     """Area fractions of the classes in LUH2's cells, (class, Y, X) float32; NaN without data."""
-    area = window.class_sums(labels, window.grid.cell_area())
+    area = domain.class_sums(labels, domain.grid.cell_area())
     total = area.sum(0)
     return (area / np.where(total > 0, total, np.nan)).astype(np.float32)
 
@@ -90,22 +90,22 @@ def _plain(state: xr.Dataset) -> xr.Dataset:
 
 
 def next_state(
-    state: xr.Dataset, window: Window, labels: np.ndarray, confidence: np.ndarray, states: dict[str, np.ndarray],
+    state: xr.Dataset, domain: Domain, labels: np.ndarray, confidence: np.ndarray, states: dict[str, np.ndarray],
     year: int,
 ) -> xr.Dataset:  # fmt: skip
     """State after a step, of the map made and the LUH2 states used."""
     earlier = np.concatenate([state["land_use"].to_numpy()[None], state["earlier_land_use"].to_numpy()])[:-1]
     made: dict[str, np.ndarray] = {
         "land_use": labels, "earlier_land_use": earlier, "confidence": confidence,
-        "land_use_fraction": class_shares(labels, window), **states,
+        "land_use_fraction": class_shares(labels, domain), **states,
     }  # fmt: skip
     fields = {name: (state[name].dims, values, state[name].attrs) for name, values in made.items()}
     direction = DIRECTIONS[int(np.sign(year - state.attrs["year"]))]
     return _plain(state.assign(fields).assign_attrs(year=year, direction=direction))
 
 
-def check_state(state: xr.Dataset, about: dict[str, Any], names: Sequence[str], priors: int) -> Window:
-    """Refuse what no emulator of this bundle can step; else the window of the state.
+def check_state(state: xr.Dataset, about: dict[str, Any], names: Sequence[str], priors: int) -> Domain:
+    """Refuse what no emulator of this bundle can step; else the domain of the state.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def check_state(state: xr.Dataset, about: dict[str, Any], names: Sequence[str], 
     check_map(state["land_use"], "state")
     if state.sizes["earlier"] + 1 < priors:
         raise ValueError(f"state: {state.sizes['earlier'] + 1} maps, the graph needs {priors}; start with this bundle.")
-    return known_window(state, about)
+    return known_domain(state, about)
 
 
 def check_map(cover: xr.DataArray, name: str) -> None:

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ai4land.allocate import luh2_pools, luh2_targets, match_areas, round_counts
 from ai4land.export.forcing import class_fractions
-from ai4land.export.window import Tile, Window
+from ai4land.export.window import Domain, Tile
 from ai4land.legend import NO_DATA, class_codes, read_legend
 
 
@@ -25,7 +25,7 @@ class Step:
         Its description in ``model.json``.
     state : xarray.Dataset
         Of the year before; see `ai4land.export.state.make_state`.
-    window : Window
+    domain : Domain
     fields : dict of str to numpy.ndarray, shape (state, Y, X), float32
         LUH2's ``states_before`` and ``states``.
     years : int
@@ -39,26 +39,26 @@ class Step:
     run: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     graph: dict[str, Any]
     state: xr.Dataset
-    window: Window
+    domain: Domain
     fields: dict[str, np.ndarray]
     years: int
     numbers: np.ndarray
     wanted: np.ndarray
 
     def decide(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-        """Map (y, x) uint8 of a tile's core, and the chance (1) that it is right, (y, x) float32."""
-        prior = self.state["land_use"][tile.core].to_numpy()
-        before = self.state["confidence"][tile.core].to_numpy()
+        """Map (y, x) uint8 of the cells that a tile decides, and the chance (1) that it is right, (y, x) float32."""
+        output = tile.part.output
+        prior = self.state["land_use"][output].to_numpy()
+        before = self.state["confidence"][output].to_numpy()
         free = np.isin(prior, class_codes(read_legend("land_use"), land_only=True))
         if not free.any():
             return prior, before
-        inside = [slice(c.start - a.start, c.stop - a.start) for c, a in zip(tile.core, tile.around, strict=True)]
-        p = self.run(self._inputs(tile))["probability"][0][:, *inside]
+        p = self.run(self._inputs(tile))["probability"][0][:, *tile.part.inside]
         more = [(0, 0), *((n, 0) for n in tile.pad)]
-        corner = [self.window.corner[i] + tile.core[i].start - tile.pad[i] for i in (0, 1)]
+        corner = [self.domain.corner[i] + output.corner[i] - tile.pad[i] for i in (0, 1)]
         numbers = self.numbers[:, *tile.blocks].reshape(len(self.numbers), -1)
         matched = match_areas(
-            np.pad(p, more), np.pad(free, more[1:]), numbers, luh2_pools(), self.window.cells,
+            np.pad(p, more), np.pad(free, more[1:]), numbers, luh2_pools(), self.domain.cells,
             corner=(corner[0], corner[1]),
         ).labels[tile.pad[0] :, tile.pad[1] :]  # fmt: skip
         labels = np.where(free, matched, prior).astype(np.uint8)
@@ -79,20 +79,20 @@ class Step:
         if "koppen" in wanted:
             made["koppen"] = tile.fine(self.state["koppen"], 0)[None]
         for name, field in {**self.fields, "wanted": self.wanted}.items():
-            cut, made["start"] = tile.coarse(field, self.window)
+            cut, made["start"] = tile.coarse(field, self.domain)
             made[name] = cut[None]
         return made | {"years": np.array([self.years], np.float32)}
 
 
 def wanted_cells(
-    state: xr.Dataset, window: Window, states: np.ndarray, names: list[str]
+    state: xr.Dataset, domain: Domain, states: np.ndarray, names: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cells of each pool that LUH2's change since the start year wants, and their shares of the free cells.
 
     Parameters
     ----------
     state : xarray.Dataset
-    window : Window
+    domain : Domain
     states : numpy.ndarray, shape (state, Y, X), float32
         LUH2 of the year to come.
     names : list of str
@@ -105,8 +105,8 @@ def wanted_cells(
     """
     base, then = (state[name].to_numpy() for name in ("start_cells", "start_luh2_fraction"))
     base, then, now = (part.reshape(len(part), -1) for part in (base, then, class_fractions(states, names)))
-    targets = luh2_targets(base, then, now, window.whole().ravel())
-    counts = window.class_sums(state["land_use"].to_numpy(), np.ones(window.grid.rows, np.int32))
+    targets = luh2_targets(base, then, now, domain.whole().ravel())
+    counts = domain.class_sums(state["land_use"].to_numpy(), np.ones(domain.grid.rows, np.int32))
     total = counts[luh2_pools() >= 0].sum(0)
     cells = targets.cells.reshape(-1, *total.shape)
     share = cells / np.where((total > 0) & (cells.sum(0) > 0), cells.sum(0), np.nan)

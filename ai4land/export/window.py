@@ -1,13 +1,12 @@
-"""Where the window of an emulator lies: its fine cells, the coarse cells that cover it, and the tiles it is worked in.
+"""Where the domain of an emulator lies: its fine cells, the coarse cells that cover it, and the tiles it is worked in.
 
-A tile's core is whole coarse cells, so that areas are decided inside it; around the core lies what a graph sees from
-there. Tiles begin on the lattice of the cells that a network sees together, counted from one corner of the world: a
-cell has the same surroundings in whatever tile or window it is predicted.
+A tile decides whole coarse cells, so that areas are decided inside it; around them lies what a graph sees from there.
+Tiles are read on the lattice of the cells that a network sees together, counted from one corner of the world
+(`ai4land.windows`): a cell has the same surroundings in whatever tile or domain it is predicted.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,13 @@ import xarray as xr
 
 from ai4land.grid import GLOBAL, Grid, grid_of
 from ai4land.legend import class_codes, read_legend
+from ai4land.windows import Part, Shape, Window, cut_padded, part_of
 
-Part = tuple[slice, slice]  # rows and columns
 _OFF = 1e-2  # of a fine cell: coordinates in single precision are off by less
 
 
 @dataclass(frozen=True)
-class Window:
+class Domain:
     """Fine cells, and the coarse cells that cover them.
 
     Parameters
@@ -39,8 +38,8 @@ class Window:
     grid: Grid
     coarse: Grid
     cells: int
-    start: tuple[int, int]
-    corner: tuple[int, int]
+    start: Shape
+    corner: Shape
 
     def edges(self, axis: int) -> np.ndarray:
         """Edges of the coarse cells in fine cells of the window, from 0 to its length; int64."""
@@ -73,8 +72,8 @@ class Window:
         return np.stack(sums)
 
 
-def find_window(fine: Grid, coarse: Grid, about: dict[str, Any]) -> Window:
-    """Place of a window in the coarse cells of its forcing, and the ones of them that cover it.
+def find_domain(fine: Grid, coarse: Grid, about: dict[str, Any]) -> Domain:
+    """Place of a domain in the coarse cells of its forcing, and the ones of them that cover it.
 
     Parameters
     ----------
@@ -119,93 +118,72 @@ def find_window(fine: Grid, coarse: Grid, about: dict[str, Any]) -> Window:
             "that covers it."
         )
     cut = coarse.cut(*(slice(int(f) // cells, int(t)) for f, t in zip(first, last, strict=True)))
-    return Window(fine, cut, cells, (int(first[0]) % cells, int(first[1]) % cells), corner)
+    return Domain(fine, cut, cells, (int(first[0]) % cells, int(first[1]) % cells), corner)
 
 
 def _shown(grid: Grid) -> tuple[float, ...]:
     return tuple(round(edge, 4) for edge in grid.bounds)
 
 
-def known_window(state: xr.Dataset, about: dict[str, Any]) -> Window:
-    """Window of a state, from its own coordinates."""
+def known_domain(state: xr.Dataset, about: dict[str, Any]) -> Domain:
+    """Domain of a state, from its own coordinates."""
     fine, cells = grid_of(state["land_use"]), about["coarse_cells"]
     north, west = (float(state[f"luh2_{name}"][0]) for name in ("lat", "lon"))
     dlat, dlon = cells * fine.dlat, cells * fine.dlon
     shape = state.sizes["luh2_lat"], state.sizes["luh2_lon"]
-    return find_window(fine, Grid(north + dlat / 2, west - dlon / 2, dlat, dlon, *shape), about)
+    return find_domain(fine, Grid(north + dlat / 2, west - dlon / 2, dlat, dlon, *shape), about)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One part of a window.
+    """One part of a domain.
 
     Parameters
     ----------
-    core : tuple of slice
-        Fine cells that are decided.
-    around : tuple of slice
-        Fine cells that are looked at; up to one lattice cell beyond the window's edges.
-    pad : tuple of int
-        Fine cells by which the core's first coarse cell begins before it.
-    blocks : tuple of slice
-        Coarse cells of the core.
+    part : Part
+        Fine cells that are decided, and those that are looked at.
+    blocks : Window
+        Coarse cells of those that are decided.
+    pad : tuple of int = (rows, cols)
+        Fine cells by which the first of these coarse cells begins before the first fine one.
     """
 
-    core: Part
-    around: Part
-    pad: tuple[int, int]
-    blocks: Part
+    part: Part
+    blocks: Window
+    pad: Shape
 
-    def coarse(self, field: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    def coarse(self, field: np.ndarray, domain: Domain) -> tuple[np.ndarray, np.ndarray]:
         """Coarse cells (..., Y, X) that cover what is looked at, and where it starts in them, (1, 2) int64.
 
-        Beyond the window's coarse cells the outermost value holds.
+        Beyond the domain's coarse cells the outermost value holds.
         """
-        start = []
-        for axis, part in enumerate(self.around):
-            first = (window.start[axis] + part.start) // window.cells
-            last = -(-(window.start[axis] + part.stop) // window.cells)
-            places = np.clip(np.arange(first, last), 0, window.coarse.shape[axis] - 1)
-            field = np.take(field, places, axis=field.ndim - 2 + axis)
-            start.append(window.start[axis] + part.start - first * window.cells)
-        return field, np.array([start], np.int64)
+        seen = self.part.input.moved(*domain.start)
+        under = seen.coarse(domain.cells)
+        start = seen.relative_to(under.fine(domain.cells)).corner
+        return cut_padded(field, under, None), np.array([start], np.int64)
 
     def fine(self, field: Any, fill: float) -> np.ndarray:
-        """Fine cells (..., y, x) that are looked at; ``fill`` beyond the window's edges."""
-        size = field.shape[-2:]
-        inside = [slice(max(p.start, 0), min(p.stop, n)) for p, n in zip(self.around, size, strict=True)]
-        more = [(i.start - p.start, p.stop - i.stop) for p, i in zip(self.around, inside, strict=True)]
-        values = np.asarray(field[(..., *inside)])
-        return np.pad(values, [(0, 0)] * (values.ndim - 2) + more, constant_values=fill)
+        """Fine cells (..., y, x) that are looked at; ``fill`` beyond the domain's edges."""
+        return cut_padded(field, self.part.input, fill)
 
 
-def tiles(window: Window, core: int, reach: int, multiple: int) -> Iterator[Tile]:
-    """Tiles that hold every cell of a window once.
+def tiles(domain: Domain, size: int, receptive_field: int, multiple: int) -> Iterator[Tile]:
+    """Tiles that decide every cell of a domain once.
 
     Parameters
     ----------
-    core : int
-        Side of a core, coarse cells.
-    reach : int
+    domain : Domain
+    size : int
+        Side of what a tile decides, coarse cells.
+    receptive_field : int
         Fine cells around a cell that have a say in it.
     multiple : int
         Side of the cells that a network sees together.
     """
-    for rows, cols in product(*(_parts(window, axis, core, reach, multiple) for axis in (0, 1))):
-        yield Tile((rows[0], cols[0]), (rows[1], cols[1]), (rows[2], cols[2]), (rows[3], cols[3]))
-
-
-def _parts(
-    window: Window, axis: int, core: int, reach: int, multiple: int
-) -> list[tuple[slice, slice, int, slice]]:  # fmt: skip
-    """Of each tile along an axis: its core, what is around it, its padding and its coarse cells."""
-    edges, first, length = window.edges(axis), window.corner[axis], window.grid.shape[axis]
-    parts = []
-    for begin in range(0, window.coarse.shape[axis], core):
-        blocks = slice(begin, min(begin + core, window.coarse.shape[axis]))
-        part = slice(int(edges[blocks.start]), int(edges[blocks.stop]))
-        start = max((first + part.start - reach) // multiple, first // multiple)
-        stop = min(-(-(first + part.stop + reach) // multiple), -(-(first + length) // multiple))
-        around = slice(start * multiple - first, stop * multiple - first)
-        parts.append((part, around, 0 if begin else window.start[axis], blocks))
-    return parts
+    whole = Window.whole(domain.grid.shape)
+    for blocks in Window.whole(domain.coarse.shape).tiles((size, size)):
+        cells = blocks.fine(domain.cells).moved(-domain.start[0], -domain.start[1])
+        output = cells.intersection(whole)
+        assert output is not None
+        (top, _), (left, _) = cells.padding(output)
+        yield Tile(part_of(output, receptive_field, multiple, domain.corner, domain.grid.shape), blocks, (top, left))

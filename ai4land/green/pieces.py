@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from ai4land.cube import Layout
 from ai4land.product import open_product
 from ai4land.runs import Run
-from ai4land.samples.vegetation import VegetationCube, Yearly
-from ai4land.stitch import Tile, plan_tiles
-from ai4land.stitch.tiles import shift
+from ai4land.samples.region import Layer, Region
+from ai4land.stitch import Tile
+from ai4land.store import read_about, steps_done
 from ai4land.vegetation import Vegetation
+from ai4land.windows import Window
 
 HALO_CELLS = 50  # fine cells: 25 that are blended, and around them the 8 that trees see, in whole coarse cells
 KINDS = ("land_cover", "leaf_area_index")
@@ -34,37 +34,6 @@ def vegetation_of(run: Run) -> Vegetation:
 def vegetation_regions(run: Run) -> tuple[str, ...]:
     """Regions of a run that have land cover and leaf area."""
     return vegetation_of(run).regions or run.regions
-
-
-def vegetation_layout(run: Run, layout: Layout) -> Layout:
-    """Cells of these regions alone: the rectangle around them, and where they lie in it.
-
-    Parameters
-    ----------
-    run : Run
-    layout : Layout
-        Of the whole run.
-
-    Raises
-    ------
-    ValueError
-        If a region does not begin at a chunk of these cells: two would write one, and lose data.
-    """
-    own = {region: layout.regions[region] for region in vegetation_regions(run)}
-    rows, cols = (
-        slice(min(w[axis].start for w in own.values()), max(w[axis].stop for w in own.values())) for axis in (0, 1)
-    )
-    within = {region: shift(window, (rows, cols)) for region, window in own.items()}
-    made = Layout(layout.grid.cut(rows, cols), within)
-    for region, window in within.items():
-        if any(part.start % size for part, size in zip(window, made.unit, strict=True)):
-            raise ValueError(f"vegetation region {region} does not begin at a chunk of {made.unit} cells; list others.")
-    return made
-
-
-def vegetation_tiles(layout: Layout, halo: int = HALO_CELLS) -> dict[str, Tile]:
-    """Regions of `vegetation_layout` with a halo, fine cells, that ends where that layout ends."""
-    return plan_tiles(layout.regions, layout.grid, halo)
 
 
 def green_stores(run: Run) -> dict[str, list[int]]:
@@ -138,25 +107,25 @@ def _few(years: list[int]) -> str:
     return ", ".join(map(str, years[:5])) + (", .." if years[5:] else "")
 
 
-def product_land_use(pieces: dict[str, Path], cube: VegetationCube) -> Yearly:
+def product_land_use(pieces: dict[str, Path], cube: Region) -> Layer:
     """Land use of the product in a region's cells, years of all its stores; three years are in memory at a time.
 
     Parameters
     ----------
     pieces : dict
         Of `find_pieces`.
-    cube : VegetationCube
+    cube : Region
         The region, with its halo if it has one.
     """
     stores = [open_product(path)["land_use"] for name, path in pieces.items() if name.startswith("land_use")]
     made = {int(year): one for one in stores for year in one["time"]}
-    rows, cols = (slice(first, first + size) for first, size in zip(cube.corner, cube.grid.shape, strict=True))
+    cells = Window.at(cube.corner, cube.grid.shape)
 
     @lru_cache(maxsize=3)  # a step asks for two years, block by block
     def whole(year: int) -> np.ndarray:
-        return made[year].sel(time=year)[rows, cols].to_numpy()
+        return made[year].sel(time=year)[cells].to_numpy()
 
-    return Yearly("land use of the product", sorted(made), lambda year, window: whole(year)[window])
+    return Layer(lambda year, window: whole(year)[window], tuple(sorted(made)))
 
 
 def rolled_path(results: Path, region: str) -> Path:
@@ -178,10 +147,9 @@ def check_rolled(results: Path, run: Run, tiles: dict[str, Tile]) -> list[str]:
         if not (path / "zarr.json").exists():
             faults.append(f"{region}: not there")
             continue
-        store = zarr.open_group(path, mode="r")
-        made.append(str(store.attrs.get("about")))
-        done = dict(zip(store["time"][:].tolist(), store["done"][:].tolist(), strict=True))  # type: ignore[index, union-attr]
-        size, have = tuple(w.stop - w.start for w in tile.wide), store["land_cover"].shape[1:]  # type: ignore[union-attr]
+        made.append(read_about(path))
+        done, size = steps_done(path), tile.wide.shape
+        have = zarr.open_array(path / "land_cover", mode="r").shape[1:]
         if absent := [year for year in vegetation_of(run).product_years if not done.get(year)]:
             faults.append(f"{region}: no {_few(absent)}")
         elif have != size:

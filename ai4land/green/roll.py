@@ -1,8 +1,9 @@
 """Land cover and leaf area stepped from the reference year, back to 1850 and on to 2100, each year kept on disk.
 
-A step is as long as the product's ``every``. Land cover follows the land use of the year, its prior being the map made
-by the step before; leaf area follows that land cover, and the climate and CO2 of the year. A killed rollout goes on
-after its last whole year: every prior is read from the store, never from memory, so that it ends with the same bytes.
+A step is as long as the product's ``every``. Land cover follows the land use of the year, its prior being the map of
+the step before, and changes as many cells as its probabilities expect; leaf area follows that land cover, and the
+climate and CO2 of the year. A killed rollout goes on after its last whole year: every prior is read from the store,
+never from memory, so that it ends with the same bytes.
 """
 
 import hashlib
@@ -10,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,21 +18,14 @@ import xarray as xr
 from tqdm import tqdm
 
 from ai4land import source_digest
+from ai4land.allocate import blocks_of_change, expected_map, probability_of
 from ai4land.checks import room_on_disk
-from ai4land.cube.layout import tiles
-from ai4land.green.rolled import (
-    CHANCE_SCALE,
-    CHUNK,
-    PROBABILITY_SCALE,
-    create_rolled,
-    error_table,
-    open_rolled,
-    pack_leaves,
-    unpack_leaves,
-)
-from ai4land.legend import class_codes, read_legend
+from ai4land.green.rolled import error_table, open_rolled, rolled_template
 from ai4land.models.green import GreenModel
-from ai4land.samples.vegetation import VegetationCube, Window, Yearly
+from ai4land.rollout import carry
+from ai4land.samples.region import Layer, Region
+from ai4land.store import pack, read, resume, steps_done, write
+from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS, Vegetation
 
 
@@ -47,97 +40,83 @@ def steps_of(vegetation: Vegetation) -> list[tuple[int, int]]:
 class _Rollout:
     """A rollout that is being made: its store, its years, and what it is made with."""
 
-    store: dict[str, Any]
+    path: Path
     years: list[int]
-    cube: VegetationCube
+    cube: Region
     cover: GreenModel
     leaves: GreenModel
     bands: np.ndarray
 
     @property
-    def known(self) -> VegetationCube:
-        """The region with the maps and seasons that were made."""
+    def known(self) -> Region:
+        """The region with the maps and seasons that were predicted, as they are stored."""
 
-        def read_cover(year: int, window: Window) -> np.ndarray:
-            return self.store["land_cover"][(self.years.index(year), *window)]
+        def layer(name: str) -> Layer:
+            return Layer(lambda year, window: read(self.path, name, self.years.index(year), window), tuple(self.years))
 
-        def read_leaves(year: int, window: Window) -> np.ndarray:
-            return unpack_leaves(self.store["leaf_area_index"][(self.years.index(year), slice(None), *window)])
+        return self.cube.with_fields(**{name: layer(name) for name in ("land_cover", "leaf_area_index")})
 
-        return self.cube.with_maps(
-            land_cover=Yearly("land cover made", self.years, read_cover),
-            leaf_area=Yearly("leaf area made", self.years, read_leaves),
-        )
-
-    @property
-    def parts(self) -> list[Window]:
-        """Windows that are predicted one after the other: memory is bounded, whatever the region."""
-        rows, cols = self.cube.grid.shape
-        return tiles((slice(0, rows), slice(0, cols)), (CHUNK, CHUNK))
+    def keep(self, year: int, **fields: np.ndarray) -> None:
+        """Write fields of a year."""
+        write(self.path, fields, self.years.index(year))
 
     def start(self, reference: int) -> None:
         """Keep the observed map and season of the reference year."""
-        number = self.years.index(reference)
-        self.store["land_cover"][number] = labels = self.cube.land_cover.at(reference)
-        self.store["confidence"][number] = np.where(labels == 0, 0, CHANCE_SCALE).astype(np.uint16)
-        self.store["leaf_area_index"][number] = pack_leaves(self.cube.leaf_area.at(reference))
-        self.store["done"][number] = 1
+        labels = self.cube.field("land_cover", reference)
+        sure = np.where(labels == read_target("land_cover").packing.missing, 0, np.float32(1))
+        season = self.cube.field("leaf_area_index", reference)
+        self.keep(reference, land_cover=labels, confidence=sure, leaf_area_index=season)
+        self.keep(reference, done=np.array(1, np.uint8))
 
     def step(self, prior: int, year: int) -> None:
         """Make and keep one year."""
-        number, cube = self.years.index(year), self.known
-        shape, codes = cube.grid.shape, class_codes(read_legend("land_cover"))
-        labels, chance = np.zeros(shape, np.uint8), np.zeros(shape, np.uint16)
-        kept = np.zeros((codes.size, *shape), np.uint8)
-        for part in self.parts:
+        cube, target, shape = self.known, read_target("land_cover"), self.cube.grid.shape
+        labels, chance = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+        kept = np.zeros((target.codes.size, *shape), np.uint8)
+        for part in blocks_of_change(shape, cube.corner):
             p = self.cover.predict(cube, prior, year, window=part)["land_cover"]
-            top = p.max(0)
-            labels[part] = np.where(top > 0, codes[p.argmax(0)], 0)
-            before = self.store["confidence"][(self.years.index(prior), *part)] / CHANCE_SCALE
-            # A wrong class is taken to come right as often as a right one goes wrong.
-            carried = before * top + (1 - before) * (1 - top)
-            chance[part] = np.where(top > 0, np.rint(carried * CHANCE_SCALE), 0)
-            kept[(slice(None), *part)] = np.rint(np.where(self.bands[part], p, 0) * PROBABILITY_SCALE)
-        self.store["land_cover"][number] = labels
-        self.store["confidence"][number] = chance
-        self.store["probability"][number] = kept
-        season = np.empty((MONTHS, *shape), np.int16)
-        for part in self.parts:  # leaf area is given the land cover of the year, from the store
-            made = self.leaves.predict(cube, prior, year, window=part)["leaf_area_index"]
-            season[(slice(None), *part)] = pack_leaves(made)
-        self.store["leaf_area_index"][number] = season
-        self.store["done"][number] = 1
+            before = cube.field("land_cover", prior, part)
+            labels[part] = expected_map(target, p, before, part.moved(*cube.corner).corner)
+            carried = carry(
+                read(self.path, "confidence", self.years.index(prior), part), probability_of(target, p, labels[part])
+            )
+            chance[part] = np.where(labels[part] != target.packing.missing, carried, 0)
+            kept[:, *part] = pack(self.path / "probability", np.where(self.bands[part], p, 0))
+        self.keep(year, land_cover=labels, confidence=chance, probability=kept)
+        season = np.empty((MONTHS, *shape), read_target("leaf_area_index").packing.dtype)
+        for part in blocks_of_change(shape, cube.corner):  # it sees the land cover of the year in the store
+            leaves = self.leaves.predict(cube, prior, year, window=part)["leaf_area_index"]
+            season[:, *part] = pack(self.path / "leaf_area_index", leaves)
+        self.keep(year, leaf_area_index=season)
+        self.keep(year, done=np.array(1, np.uint8))
 
 
-def _about(
-    cube: VegetationCube, vegetation: Vegetation, weights: Sequence[Path], bands: np.ndarray, error: np.ndarray
-) -> str:
+def _about(cube: Region, vegetation: Vegetation, weights: Sequence[Path], bands: np.ndarray, error: np.ndarray) -> str:
     """What a rollout depends on: the code, its region, years, first map and season, models and forcing.
 
     Every year of land use, climate and CO2 is asked for: one that lacks is named before anything is written.
     """
-    digest = hashlib.sha256(f"{source_digest()} {cube.region} {cube.grid} {vegetation}".encode())
-    for values in (cube.land_cover.at(vegetation.reference), cube.leaf_area.at(vegetation.reference), bands, error):
+    digest = hashlib.sha256(f"{source_digest()} {cube.name} {cube.grid} {vegetation}".encode())
+    observed = [cube.field(name, vegetation.reference) for name in ("land_cover", "leaf_area_index")]
+    for values in (*observed, bands, error):
         digest.update(np.ascontiguousarray(values).tobytes())
     for year in vegetation.product_years:
-        digest.update(cube.land_use.at(year).tobytes())
-        digest.update(cube.climate.of(year).tobytes())
-        digest.update(cube.luh2.states[cube.luh2.index(year)].tobytes() if cube.luh2 else b"")
-        if year not in cube.co2:
-            raise ValueError(f"CO2: no value of {year}; name co2 and co2_scenarios in the run's inputs.")
-        digest.update(str(cube.co2[year]).encode())
+        digest.update(cube.field("land_use", year).tobytes())
+        digest.update(cube.field("climate", year).tobytes())
+        digest.update(cube.field("luh2_state", year).tobytes() if "luh2_state" in cube else b"")
+        digest.update(str(float(cube.field("co2", year))).encode())
     for file in (file for folder in weights for file in sorted(folder.rglob("*")) if file.is_file()):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
 def roll_green(
-    cover: GreenModel, leaves: GreenModel, error: pd.DataFrame, cube: VegetationCube, vegetation: Vegetation,
+    cover: GreenModel, leaves: GreenModel, error: pd.DataFrame, cube: Region, vegetation: Vegetation,
     path: Path, bands: np.ndarray, weights: Sequence[Path] = (),
 ) -> xr.Dataset:  # fmt: skip
     """Step land cover and leaf area of a region through the product's years, keeping each on disk.
 
-    Holds one year in memory, about 65 bytes a cell, and predictors of 512 x 512 cells.
+    Holds one year in memory, about 65 bytes a cell, and predictors of 500 x 500 cells.
 
     Parameters
     ----------
@@ -145,7 +124,7 @@ def roll_green(
         Fitted; of land cover, and of leaf area given land cover. Which predictors they have is theirs.
     error : pandas.DataFrame
         Columns month, cover (level-1 code), rmse (m2 m-2) of the validation years, kept for the product.
-    cube : VegetationCube
+    cube : Region
         The region with its halo; land use of the product's years, climate and CO2 of its scenario.
     vegetation : Vegetation
         Of the run.
@@ -169,16 +148,16 @@ def roll_green(
         If the disk has no room for it.
     """
     years, table = vegetation.product_years, error_table(error)
-    store = create_rolled(path, _about(cube, vegetation, weights, bands, table), cube, years, table)
-    rollout = _Rollout(store, years, cube, cover, leaves, bands)
-    done = store["done"][:]
-    bar = tqdm(total=len(years), desc=f"{cube.region}, land cover and leaf area", unit="year", mininterval=5)
-    with bar, room_on_disk(path.parent, f"{cube.region}: {path.name}"):
-        if not done[years.index(vegetation.reference)]:
+    template = rolled_template(cube, years, table, f"{cube.name}: {path.name}")
+    resume(path, _about(cube, vegetation, weights, bands, table), template)
+    rollout, done = _Rollout(path, years, cube, cover, leaves, bands), steps_done(path)
+    bar = tqdm(total=len(years), desc=f"{cube.name}, land cover and leaf area", unit="year", mininterval=5)
+    with bar, room_on_disk(path.parent, f"{cube.name}: {path.name}"):
+        if not done[vegetation.reference]:
             rollout.start(vegetation.reference)
         bar.update()
         for prior, year in steps_of(vegetation):
-            if not done[years.index(year)]:
+            if not done[year]:
                 rollout.step(prior, year)
             bar.update()
     return open_rolled(path)

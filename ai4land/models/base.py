@@ -6,7 +6,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from ai4land.legend import class_codes, read_legend
-from ai4land.samples import Batch, RegionCube, Split
+from ai4land.samples import Batch, Region, Split
 
 LATTICE = 16  # fine cells: a network that halves a window four times sees them in groups, counted from a run's corner
 
@@ -34,7 +34,7 @@ class Model(Protocol):
         """Number of values learned."""
         ...
 
-    def fit(self, cube: RegionCube, split: Split) -> Self:
+    def fit(self, cube: Region, split: Split) -> Self:
         """Learn from the training and validation cases of a split, and from nothing else."""
         ...
 

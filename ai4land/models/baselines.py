@@ -9,7 +9,7 @@ from ai4land.allocate import best_per_block
 from ai4land.grid import block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import Whole, most_probable, one_hot
-from ai4land.samples import Batch, RegionCube, Split, kernel_density, refine_step
+from ai4land.samples import Batch, Region, Split, kernel_density, refine_step
 
 
 class _Untrained(Whole):
@@ -17,7 +17,7 @@ class _Untrained(Whole):
 
     parameters = 0
 
-    def fit(self, cube: RegionCube, split: Split) -> Self:
+    def fit(self, cube: Region, split: Split) -> Self:
         return self
 
     def save(self, folder: Path) -> None:

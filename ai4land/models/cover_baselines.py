@@ -5,11 +5,12 @@ from typing import Self
 
 import numpy as np
 
+from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_legend
 from ai4land.models.cover_start import CODES, show
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.windows import WHOLE, Window
 
 _USES = class_codes(read_legend("land_use"))
 _GROUPS = "abcde"  # main climate groups of Koeppen and Geiger; behind them: none
@@ -25,12 +26,12 @@ class CoverPersistence:
 
     name, targets, given = "persistence", ("land_cover",), Given(land_use=False, prior_cover=True)
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """See `GreenModel`: nothing is learned."""
         return self
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`."""
@@ -57,21 +58,21 @@ class LandUseMajority:
     def __init__(self) -> None:
         self.shares = np.zeros((_USES.size, len(_GROUPS) + 1, CODES.size), np.float32)
 
-    def _climate(self, cube: VegetationCube, window: Window) -> np.ndarray:
+    def _climate(self, cube: Region, window: Window) -> np.ndarray:
         """Number of the main climate group, (y, x) int."""
         names = read_legend("koppen_geiger").set_index("code")["name"]
         number = np.full(256, len(_GROUPS))
         for code, name in names.items():
             number[code] = len(_GROUPS) if name == "no_data" else _GROUPS.find(name[0]) % (len(_GROUPS) + 1)
-        zones = cube.static.get("koppen")
         shape = cube.grid.lat[window[0]].size, cube.grid.lon[window[1]].size
-        return number[np.zeros(shape, int) if zones is None else np.asarray(zones[window]).astype(int)]
+        zones = cube.field("koppen", window=window).astype(int) if "koppen" in cube else np.zeros(shape, int)
+        return number[zones]
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """See `GreenModel`."""
         count, climate = np.zeros(self.shares.size), self._climate(cube, WHOLE)
-        for year in range(experiment.train[0], experiment.train[1] + 1):
-            use, cover = cube.land_use.at(year), cube.land_cover.at(year)
+        for year in experiment.learned("train"):
+            use, cover = cube.field("land_use", year), cube.field("land_cover", year)
             where = np.isin(use, _USES) & (cover != 0)
             place = np.searchsorted(_USES, use[where]), climate[where], np.searchsorted(CODES, cover[where])
             count += np.bincount(np.ravel_multi_index(place, self.shares.shape), minlength=count.size)
@@ -82,11 +83,11 @@ class LandUseMajority:
         return self
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`."""
-        use = cube.land_use.at(year, window)
+        use = cube.field("land_use", year, window)
         valid = np.isin(use, _USES)
         shares = self.shares[np.where(valid, np.searchsorted(_USES, use), 0), self._climate(cube, window)]
         return {"land_cover": np.ascontiguousarray(np.where(valid, np.moveaxis(shares, -1, 0), np.float32(0)))}
@@ -113,11 +114,11 @@ class LandUseRule(LandUseMajority):
     name, given = "land_use_rule", Given(prior_cover=True)
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`."""
         shown = show(cube, self.given, prior_year, year, window, hidden)
         made = super().predict(cube, prior_year, year, hidden, window)["land_cover"]
-        same = (shown.prior != 0) & (cube.land_use.at(prior_year, window) == shown.land_use)
+        same = (shown.prior != 0) & (cube.field("land_use", prior_year, window) == shown.land_use)
         return {"land_cover": np.where(same, _as_shares(shown.prior), made) * shown.valid}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.transitions import all_cells, by_prior_class, drawn_towards
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.samples.region import Region
+from ai4land.windows import Window
 
 _CELLS_AT_ONCE = 250_000  # whose predictors are in memory at a time
 CODES = class_codes(read_legend("land_cover"))
@@ -70,17 +72,17 @@ class Shown:
 
 
 def show(
-    cube: VegetationCube, given: Given, prior_year: int, year: int, window: Window, hidden: np.ndarray | None = None
+    cube: Region, given: Given, prior_year: int, year: int, window: Window, hidden: np.ndarray | None = None
 ) -> Shown:
     """Maps of a window as a model is given them; see `Shown` and `annual_fields`."""
     shape = cube.grid.lat[window[0]].size, cube.grid.lon[window[1]].size
-    use = cube.land_use.at(year, window) if given.land_use else np.full(shape, NO_DATA, np.uint8)
+    use = cube.field("land_use", year, window) if given.land_use else np.full(shape, NO_DATA, np.uint8)
     if not given.prior_cover:
         valid = use != NO_DATA if given.land_use else np.ones(shape, bool)
         return Shown(np.zeros(shape, np.uint8), use, np.zeros(shape, bool), valid)
-    known = cube.land_cover.at(prior_year, window)
+    known = cube.field("land_cover", prior_year, window)
     prior = known if hidden is None else np.where(hidden, np.uint8(0), known)
-    before = cube.land_use.at(prior_year, window) if given.land_use else use
+    before = cube.field("land_use", prior_year, window) if given.land_use else use
     moved = (prior != 0) & (use != before) & (use != NO_DATA) & (before != NO_DATA)
     return Shown(prior, use, moved, known != 0)
 
@@ -95,9 +97,9 @@ def count_groups(shown: Shown, cover: np.ndarray) -> np.ndarray:
 def start_shares(count: np.ndarray, classes: list[int]) -> np.ndarray:
     """Shares of the classes that cells with a prior cover and a land use came to have.
 
-    Where there is no prior, or no land use, those of all cells alike in the other. As if by one cell more, shares of
-    both are drawn towards those of the prior cover alone, or, where land use changed, of the new land use alone; and
-    these towards the shares of all cells.
+    Where there is no prior, or no land use, those of all cells alike in the other. Those of both are drawn towards
+    those of the prior cover alone, or, where land use changed, of the new land use alone; see
+    `ai4land.models.transitions`.
 
     Parameters
     ----------
@@ -114,12 +116,12 @@ def start_shares(count: np.ndarray, classes: list[int]) -> np.ndarray:
     some = count[..., classes].astype(float)
     some[0] = some.sum(0)
     some[:, _NONE] = some.sum(1)
-    whole = (some[0, _NONE] + 0.5) / (some[0, _NONE] + 0.5).sum()
-    by_prior, by_use = ((part + whole) / (part.sum(-1, keepdims=True) + 1) for part in (some[:, _NONE], some[0]))
+    whole, stays = all_cells(some[0, _NONE]), np.append(0, CODES)[:, None] == np.array(classes)
+    by_prior, by_use = by_prior_class(some[:, _NONE], stays.astype(float), whole), drawn_towards(some[0], whole)
     some[0, :_NONE] += some[0, _NONE + 1 : -1]  # without a prior, no change is seen
     parent = np.repeat(by_prior[:, None], some.shape[1], axis=1)
     parent[:, _NONE + 1 :] = by_use[_NONE + 1 :]
-    return ((some + parent) / (some.sum(-1, keepdims=True) + 1)).astype(np.float32)
+    return drawn_towards(some, parent).astype(np.float32)
 
 
 def draw_cells(

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import xgboost
 
 from ai4land import __version__
+from ai4land.experiments import Experiment
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.calibration import fit_temperature, temper
 from ai4land.models.cover_start import (
@@ -27,8 +28,8 @@ from ai4land.models.green import Pair, pairs
 from ai4land.models.start import LEAST
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.predictors import Given, annual_fields
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.windows import WHOLE, Window
 
 GIVEN = Given(prior_cover=True)
 
@@ -90,17 +91,17 @@ class CoverTrees:
         self.start: dict[int, np.ndarray] = {}
         self.temperature = 1.0
 
-    def _cases(self, experiment: VegetationExperiment, part: str) -> list[Pair]:
-        first, last = getattr(experiment, part)
-        every = list(pairs(experiment, part)) if self.given.prior_cover else [(y, y) for y in range(first, last + 1)]
+    def _cases(self, experiment: Experiment, part: Literal["train", "validation"]) -> list[Pair]:
+        years = experiment.learned(part)
+        every = list(pairs(experiment, part)) if self.given.prior_cover else [(y, y) for y in years]
         chosen = np.random.default_rng([self.settings["seed"], part == "train"]).permutation(len(every))
         return [every[i] for i in np.sort(chosen[: self.settings["cases"]])]
 
-    def _learn_start(self, cube: VegetationCube, cases: list[Pair]) -> None:
+    def _learn_start(self, cube: Region, cases: list[Pair]) -> None:
         """Where boosting starts, by years between the maps, and the classes that there are."""
         count: dict[int, np.ndarray] = {}
         for prior_year, year in cases:
-            found = count_groups(show(cube, self.given, prior_year, year, WHOLE), cube.land_cover.at(year))
+            found = count_groups(show(cube, self.given, prior_year, year, WHOLE), cube.field("land_cover", year))
             count[abs(year - prior_year)] = count.get(abs(year - prior_year), 0) + found
         seen = np.sum([found.sum((0, 1)) for found in count.values()], axis=0)
         self.classes = [int(c) for c in np.flatnonzero(seen)]
@@ -112,13 +113,13 @@ class CoverTrees:
         prior, use = (group[where] for group in shown.group)
         return np.log(np.maximum(self.start[nearest][prior, use], LEAST)).astype(np.float32)
 
-    def _tables(self, cube: VegetationCube, cases: list[Pair], rows: int, training: bool) -> Iterator[Table]:
+    def _tables(self, cube: Region, cases: list[Pair], rows: int, training: bool) -> Iterator[Table]:
         """Predictors, labels and margins of the cells drawn from every pair of years."""
         for prior_year, year in cases:
             rng, hidden = np.random.default_rng([self.settings["seed"], training, prior_year, year]), None
             if training and self.given.prior_cover and rng.random() < self.settings["masked"]:
                 hidden = hide_patches(cube.grid.shape, rng.random(), rng)
-            cover, shown = cube.land_cover.at(year), show(cube, self.given, prior_year, year, WHOLE, hidden)
+            cover, shown = cube.field("land_cover", year), show(cube, self.given, prior_year, year, WHOLE, hidden)
             halved = training and self.halved
             drawn, odds = draw_cells(shown, cover, self.classes, rows // len(cases), rng, halved)
             for strip in strips(*cover.shape):
@@ -128,11 +129,11 @@ class CoverTrees:
                 margin = self._margin(part, where, year - prior_year)
                 margin += np.float32(odds) * (part.prior[where][:, None] == np.array(self.classes))
                 unseen = None if hidden is None else hidden[strip]
-                matrix = self._matrix(cube, prior_year, year, (strip, slice(None)), where, unseen)
+                matrix = self._matrix(cube, prior_year, year, Window(strip, slice(None)), where, unseen)
                 yield matrix, np.searchsorted(self.classes, cover[strip][where]), margin
 
     def _matrix(
-        self, cube: VegetationCube, prior_year: int, year: int, window: Window, where: np.ndarray,
+        self, cube: Region, prior_year: int, year: int, window: Window, where: np.ndarray,
         hidden: np.ndarray | None,
     ) -> np.ndarray:  # fmt: skip
         """Predictors of some cells of a window, (cells, predictor) float32."""
@@ -151,7 +152,7 @@ class CoverTrees:
             "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """See `GreenModel`.
 
         Raises
@@ -165,13 +166,14 @@ class CoverTrees:
             self._learn_start(cube, train)
         if len(self.classes) < 2:
             raise ValueError(
-                f"land cover, region {cube.region}: {len(train)} training and {len(held)} validation cases, classes "
+                f"land cover, region {cube.name}: {len(train)} training and {len(held)} validation cases, classes "
                 f"{self.classes}; two classes are needed: give more years in run.yml, or a region with land."
             )
         rows, threads = int(self.settings["rows"]), int(self.settings["threads"])
         learned, seen = quantile_matrix(self._tables(cube, train, rows, True), threads)
         stop, stopping = quantile_matrix(self._tables(cube, held, rows // 4, False), threads, learned)
-        file = f"{self.name}-{variant(self.given)}-{experiment.start}-{experiment.train[0]}-{experiment.train[1]}.ubj"
+        years = experiment.learned("train")
+        file = f"{self.name}-{variant(self.given)}-{experiment.start}-{years[0]}-{years[-1]}.ubj"
         self.booster = boost(
             self._parameters(), learned, int(self.settings.get("rounds", 1)), f"{self._parameters()} {seen}{stopping}",
             stop, checkpoint=self.checkpoints / file if self.checkpoints else None,
@@ -180,19 +182,19 @@ class CoverTrees:
         return self
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; predictors are in memory for 250,000 cells at a time."""
-        rows, cols = (range(n)[part] for part, n in zip(window, cube.grid.shape, strict=True))
-        out = np.zeros((CODES.size, len(rows), len(cols)), np.float32)
-        for strip in strips(len(rows), len(cols)):
-            part = slice(rows[strip.start], rows[strip.stop - 1] + 1), slice(cols.start, cols.stop)
+        cells = Window(*window).resolved(cube.grid.shape)
+        out = np.zeros((CODES.size, *cells.shape), np.float32)
+        for strip in strips(*cells.shape):
+            part = Window(strip, slice(0, cells.shape[1])).placed_in(cells)
             self._fill(out[:, strip], cube, prior_year, year, part, None if hidden is None else hidden[strip])
         return {"land_cover": out}
 
     def _fill(
-        self, out: np.ndarray, cube: VegetationCube, prior_year: int, year: int, window: Window,
+        self, out: np.ndarray, cube: Region, prior_year: int, year: int, window: Window,
         hidden: np.ndarray | None,
     ) -> None:  # fmt: skip
         """Class probabilities of a strip, into zeros."""

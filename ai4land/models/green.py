@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 
+from ai4land.experiments import Experiment
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.windows import WHOLE, Window
 
 Pair = tuple[int, int]  # prior year and year
 
@@ -24,12 +25,12 @@ class GreenModel(Protocol):
     targets: tuple[str, ...]
     given: Given
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """Learn from the training and validation years of an experiment, and from no other."""
         ...
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """What it makes of a year, by target.
@@ -49,17 +50,16 @@ class GreenModel(Protocol):
         ...
 
 
-def pairs(experiment: VegetationExperiment, part: str) -> Iterator[Pair]:
+def pairs(experiment: Experiment, part: Literal["train", "validation"]) -> Iterator[Pair]:
     """Pairs of prior year and year that may be learned from, in the direction of the experiment.
 
     Both years are of ``part`` ('train' or 'validation'; a prior of a validation year may be a training year), no
     further apart than the longest lead that is judged.
     """
     longest = max(abs(year - experiment.start) for year in experiment.targets)
-    first, last = getattr(experiment, part)
-    known = {y for span in (experiment.train, experiment.validation) for y in range(span[0], span[1] + 1)}
-    known = known if part == "validation" else set(range(first, last + 1))
-    for year in range(first, last + 1):
+    years = experiment.learned(part)
+    known = {*years, *experiment.learned("train")}
+    for year in years:
         for gap in range(1, longest + 1):
             prior = year - experiment.sign * gap
             if prior in known:

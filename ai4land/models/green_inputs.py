@@ -15,8 +15,9 @@ from ai4land.models.green import Pair
 from ai4land.models.leaf_rows import land_and_water
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.predictors import Given, annual_fields, between, cover_groups, level_1, monthly_fields
-from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.samples.region import Region
 from ai4land.vegetation import MONTHS
+from ai4land.windows import Window
 
 USE, COVER, LEAVES = HEADS = ("land_use", "land_cover", "leaf_area_index")
 WATER = 210  # of land cover
@@ -85,12 +86,12 @@ class GreenInputs:
             raise ValueError(f"{told[0]} of the target year is predicted and given; leave it out of one of the two.")
 
     def fields(
-        self, cube: VegetationCube, pair: Pair, window: Window, hidden: np.ndarray
+        self, cube: Region, pair: Pair, window: Window, hidden: np.ndarray
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """Fields by name, (channel, y, x) float32, NaN where missing."""
         out = {n: f[None] for n, f in annual_fields(cube, self.given, *pair, window, hidden).items()}
         if USE in self.heads:
-            prior = np.where(hidden, USES.size, places(cube.land_use.at(pair[0], window), USES))
+            prior = np.where(hidden, USES.size, places(cube.field("land_use", pair[0], window), USES))
             out["prior_land_use"] = (prior == np.arange(USES.size)[:, None, None]).astype(np.float32)
             out["hidden"] = hidden[None].astype(np.float32)
             out["years"] = np.full((1, *hidden.shape), pair[1] - pair[0], np.float32)
@@ -100,7 +101,7 @@ class GreenInputs:
         return out
 
     def __call__(
-        self, cube: VegetationCube, pair: Pair, window: Window, hidden: np.ndarray
+        self, cube: Region, pair: Pair, window: Window, hidden: np.ndarray
     ) -> np.ndarray:  # fmt: skip
         """A window, (channel, y, x) float32: the origin, then the standardised fields, 0 where missing.
 
@@ -121,7 +122,7 @@ class GreenInputs:
         np.nan_to_num(fields, copy=False)
         return made
 
-    def origin(self, cube: VegetationCube, pair: Pair, window: Window, hidden: np.ndarray) -> np.ndarray:
+    def origin(self, cube: Region, pair: Pair, window: Window, hidden: np.ndarray) -> np.ndarray:
         """What a prediction starts from, (channel, y, x) float32."""
         out = np.empty((ORIGIN, *hidden.shape), np.float32)
         out[YEARS] = pair[1] - pair[0]
@@ -129,32 +130,33 @@ class GreenInputs:
         out[[GROUP_NOW, GROUP_BEFORE]] = GROUPS.size
         out[SEASON:FRACTIONS], out[FRACTIONS:] = np.nan, 0
         if USE in self.heads:
-            out[PRIOR_USE] = np.where(hidden, USES.size, places(cube.land_use.at(pair[0], window), USES))
-            if cube.luh2 is not None:
-                shares = cube.luh2.fraction[cube.luh2.index(pair[1])]
-                fine = between(shares, cube.grid.blocks(COARSE_CELLS), cube.grid.cut(*cells_of(window, cube)))
+            out[PRIOR_USE] = np.where(hidden, USES.size, places(cube.field("land_use", pair[0], window), USES))
+            if "luh2_state" in cube:
+                shares = cube.field("luh2_fraction", pair[1])
+                cells = Window(*window).resolved(cube.grid.shape)
+                fine = between(shares, cube.grid.blocks(COARSE_CELLS), cube.grid.cut(*cells))
                 out[FRACTIONS:] = np.log(fine + 1e-3)
         if self.given.land_use:
-            out[USE_NOW] = places(cube.land_use.at(pair[1], window), USES)
+            out[USE_NOW] = places(cube.field("land_use", pair[1], window), USES)
         if self.given.land_cover or self.given.prior_cover:
-            prior = cube.land_cover.at(pair[0], window)
+            prior = cube.field("land_cover", pair[0], window)
             out[GROUP_BEFORE] = np.where(hidden, GROUPS.size, places(level_1(prior), GROUPS))
             if self.given.prior_cover:
                 out[PRIOR_COVER] = np.where(hidden, COVERS.size, places(prior, COVERS))
         if self.given.land_cover:
-            out[GROUP_NOW] = places(level_1(cube.land_cover.at(pair[1], window)), GROUPS)
+            out[GROUP_NOW] = places(level_1(cube.field("land_cover", pair[1], window)), GROUPS)
         if self.given.prior_leaves:
-            out[SEASON:FRACTIONS] = np.where(hidden, np.nan, cube.leaf_area.at(pair[0], window))
+            out[SEASON:FRACTIONS] = np.where(hidden, np.nan, cube.field("leaf_area_index", pair[0], window))
         return out
 
     def known(
-        self, cube: VegetationCube, pair: Pair, window: Window, hidden: np.ndarray
+        self, cube: Region, pair: Pair, window: Window, hidden: np.ndarray
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:  # fmt: skip
         """By head, cells with data, and those that are water because the prior, or a map that is given, says so.
 
         Each (y, x) bool. For leaf area any map of the target year that is given tells.
         """
-        use, cover = cube.land_use.at(pair[0], window), cube.land_cover.at(pair[0], window)
+        use, cover = cube.field("land_use", pair[0], window), cube.field("land_cover", pair[0], window)
         out = {USE: (use != NO_DATA, np.isin(use, WATERS) & ~hidden), COVER: (cover != 0, (cover == WATER) & ~hidden)}
         if self.given.land_use or self.given.land_cover:
             land, water = land_and_water(cube, self.given, pair[1], window)
@@ -164,24 +166,18 @@ class GreenInputs:
             out[LEAVES] = out[COVER]
         return {head: out[head] for head in self.heads}
 
-    def labels(self, cube: VegetationCube, pair: Pair, window: Window, hidden: np.ndarray) -> np.ndarray:
+    def labels(self, cube: Region, pair: Pair, window: Window, hidden: np.ndarray) -> np.ndarray:
         """Places of the classes and months of leaf area, head after head, (label, y, x) float32; NaN is none."""
         parts = []
         for head, (_, water) in self.known(cube, pair, window, hidden).items():
             if head == LEAVES:
-                label = cube.leaf_area.at(pair[1], window).astype(np.float32)
+                label = cube.field("leaf_area_index", pair[1], window).astype(np.float32)
             else:
                 known = USES if head == USE else COVERS
-                place = places((cube.land_use if head == USE else cube.land_cover).at(pair[1], window), known)
+                place = places(cube.field("land_use" if head == USE else "land_cover", pair[1], window), known)
                 label = np.where(place == known.size, np.nan, place)[None].astype(np.float32)
             parts.append(np.where(water, np.float32(np.nan), label))
         return np.concatenate(parts)
-
-
-def cells_of(window: Window, cube: VegetationCube) -> Window:
-    """A window with numbers for its edges."""
-    rows, cols = (slice(*part.indices(n)[:2]) for part, n in zip(window, cube.grid.shape, strict=True))
-    return rows, cols
 
 
 @dataclass(frozen=True)
@@ -190,7 +186,7 @@ class GreenWindows:
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     inputs : GreenInputs
     pairs : list of tuple of int
         Prior year and year.
@@ -199,7 +195,7 @@ class GreenWindows:
     seed : int
     """
 
-    cube: VegetationCube
+    cube: Region
     inputs: GreenInputs
     pairs: list[Pair]
     size: int
@@ -212,7 +208,7 @@ class GreenWindows:
         for _ in range(_TRIES):
             pair = self.pairs[rng.integers(len(self.pairs))]
             top, left = (int(rng.integers(n - s + 1)) for n, s in zip(shape, size, strict=True))
-            window = slice(top, top + size[0]), slice(left, left + size[1])
+            window = Window.at((top, left), size)
             # Half of the windows keep the whole prior: change is learned where the prior is visible.
             hidden = hide_patches(size, max(0.0, 2 * rng.random() - 1), rng)
             labels = self.inputs.labels(self.cube, pair, window, hidden)

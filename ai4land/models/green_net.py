@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from torch import nn
 
 from ai4land import __version__
 from ai4land.devices import autocast, choose_device
+from ai4land.experiments import Experiment
 from ai4land.models.green import pairs
 from ai4land.models.green_inputs import (
     CLASSES,
@@ -22,20 +22,19 @@ from ai4land.models.green_inputs import (
     LEAVES,
     GreenInputs,
     GreenWindows,
-    cells_of,
     default_given,
     fit_statistics,
 )
-from ai4land.models.green_predict import calibrated, data_digest, finished, spans, window_outputs
+from ai4land.models.green_predict import calibrated, data_digest, finished, window_outputs
 from ai4land.models.green_start import Start
 from ai4land.models.green_unet import GreenUNet
 from ai4land.models.inputs import padded
 from ai4land.models.stored import read_weights, write_network
 from ai4land.models.unet import UNet
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
+from ai4land.samples.region import Region
 from ai4land.train import Part, Schedule, Training, ahead, fingerprint
-from ai4land.vegetation import VegetationExperiment
+from ai4land.windows import WHOLE, Window
 
 _SAMPLES = 16  # windows that statistics are taken from
 _HELD = 4  # validation batches
@@ -105,7 +104,7 @@ class GreenNet:
             torch.manual_seed(self.settings["seed"])
             return self._make(Start(self.inputs, self.gaps))
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """See `GreenModel`.
 
         Raises
@@ -129,7 +128,7 @@ class GreenNet:
         training = self._training(network, f"{data_digest(cube, self.inputs, train + held)} {train} {held}")
         learned, judged = (GreenWindows(cube, self.inputs, p, size, seed + i) for i, p in enumerate((train, held)))
         validation = [self._part(judged, number) for number in range(_HELD)]
-        title = f"{cube.region}: train {self.name} of {', '.join(self.targets).replace('_', ' ')}"
+        title = f"{cube.name}: train {self.name} of {', '.join(self.targets).replace('_', ' ')}"
         try:
             feed = partial(ahead, partial(self._part, learned))
             self.history = training.run(feed, validation, title)
@@ -161,7 +160,7 @@ class GreenNet:
 
     @torch.inference_mode()
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; beside leaf area ``leaf_area_index_error``, its standard deviation (12, y, x), m2 m-2.
@@ -169,19 +168,16 @@ class GreenNet:
         ``hidden`` is of the window. What is around the window is read as far as it has a say, and is visible.
         """
         assert self.network is not None, "fit or load the network first"
-        wanted, pair = cells_of(window, cube), (prior_year, year)
+        wanted, pair = Window(*window).resolved(cube.grid.shape), (prior_year, year)
         masked = np.zeros(cube.grid.shape, bool)
         masked[wanted] = False if hidden is None else hidden
         out: dict[str, np.ndarray] = {}
-        axes = (spans(part, first, self.core, self.reach) for part, first in zip(wanted, cube.corner, strict=True))
-        for part in product(*axes):
+        for part in wanted.tiles((self.core, self.core)):
             made = window_outputs(self._outputs, self.inputs, cube, pair, part, self.reach, masked, self.device)
-            rows, cols = part[0][0], part[1][0]
-            found = finished(made, self.network.start, self.inputs, self.tuning, cube, pair, (rows, cols), masked)
-            inside = [slice(p.start - w.start, p.stop - w.start) for p, w in zip((rows, cols), wanted, strict=True)]
+            found = finished(made, self.network.start, self.inputs, self.tuning, cube, pair, part, masked)
             for name, values in found.items():
-                whole = out.setdefault(name, np.empty((len(values), *masked[wanted].shape), np.float32))
-                whole[(slice(None), *inside)] = values
+                whole = out.setdefault(name, np.empty((len(values), *wanted.shape), np.float32))
+                whole[:, *part.relative_to(wanted)] = values
         return out
 
     @property

@@ -1,7 +1,7 @@
 """From a network's outputs to predictions: parts of a region, probabilities and seasons that keep water and data."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,42 +11,23 @@ from ai4land.legend import NO_DATA
 from ai4land.models.base import LATTICE
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.green import Pair
-from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs, cells_of
+from ai4land.models.green_inputs import COVER, COVERS, LEAVES, USE, WATER, YEARS, GreenInputs
 from ai4land.models.green_start import Start
-from ai4land.models.inputs import padded
-from ai4land.models.leaf_rows import LARGEST
 from ai4land.models.unet import keep_water
-from ai4land.samples.vegetation import VegetationCube, Window
+from ai4land.samples.region import Region
+from ai4land.targets import read_target
 from ai4land.train import Part
 from ai4land.vegetation import MONTHS
+from ai4land.windows import Window, part_of
 
 ERROR = "leaf_area_index_error"  # beside the targets: standard deviation of leaf area, m2 m-2
 Outputs = Callable[[torch.Tensor], torch.Tensor]
 _THIN = 7  # one cell in so many of the validation windows calibrates
 
 
-def spans(wanted: slice, first: int, core: int, reach: int) -> Iterator[tuple[slice, int]]:
-    """Parts of an axis of at most ``core`` cells, and where the window begins that each is predicted in.
-
-    That is ``reach`` cells before it, on the lattice that is counted from the run's corner; it may lie before the axis.
-
-    Parameters
-    ----------
-    wanted : slice
-        Cells of the axis, with numbers for its edges.
-    first : int
-        Place of the axis's first cell in the run's grid.
-    core, reach : int
-        Fine cells.
-    """
-    for start in range(wanted.start, wanted.stop, core):
-        low = max((first + start - reach) // LATTICE, first // LATTICE) * LATTICE - first
-        yield slice(start, min(start + core, wanted.stop)), low
-
-
 def window_outputs(
-    outputs: Outputs, inputs: GreenInputs, cube: VegetationCube, pair: Pair, part: tuple[tuple[slice, int], ...],
-    reach: int, hidden: np.ndarray, device: torch.device,
+    outputs: Outputs, inputs: GreenInputs, cube: Region, pair: Pair, output: Window, receptive_field: int,
+    hidden: np.ndarray, device: torch.device,
 ) -> torch.Tensor:  # fmt: skip
     """Outputs of one part of a region, (1, output, y, x), from the window around it.
 
@@ -55,26 +36,28 @@ def window_outputs(
     outputs : callable
         Outputs of a network from windows (batch, channel, y, x), sides multiples of 16.
     inputs : GreenInputs
-    cube : VegetationCube
+    cube : Region
     pair : tuple of int
-    part : tuple
-        Of `spans`, rows and columns.
-    reach : int
+    output : Window
+        Cells of the region that are predicted.
+    receptive_field : int
+        Fine cells.
     hidden : numpy.ndarray, shape (y, x), bool
         Of the region.
     device : torch.device
     """
-    (rows, top), (cols, left) = part
-    around = cells_of((slice(max(top, 0), rows.stop + reach), slice(max(left, 0), cols.stop + reach)), cube)
+    part = part_of(output, receptive_field, LATTICE, cube.corner, cube.grid.shape)
+    around = part.input.intersection(Window.whole(cube.grid.shape))
+    assert around is not None
     x = torch.as_tensor(inputs(cube, pair, around, hidden[around]), device=device)[None]
-    x = nn.functional.pad(x, (max(-left, 0), 0, max(-top, 0), 0))
+    (top, bottom), (left, right) = part.input.padding(around)
+    x = nn.functional.pad(x, (left, right, top, bottom))
     x[:, YEARS] = pair[1] - pair[0]  # of the window: its first cell tells
-    made = outputs(padded(x).contiguous(memory_format=torch.channels_last))
-    return made[..., rows.start - top : rows.stop - top, cols.start - left : cols.stop - left]
+    return outputs(x.contiguous(memory_format=torch.channels_last))[..., *part.inside]
 
 
 def finished(
-    output: torch.Tensor, start: Start, inputs: GreenInputs, tuning: dict[str, float], cube: VegetationCube, pair: Pair,
+    output: torch.Tensor, start: Start, inputs: GreenInputs, tuning: dict[str, float], cube: Region, pair: Pair,
     window: Window, hidden: np.ndarray,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Predictions of a window by target, as `GreenModel` has them, and ``leaf_area_index_error`` (m2 m-2).
@@ -103,12 +86,12 @@ def finished(
             dry = water if COVER not in out else water | (COVERS[out[COVER].argmax(0)] == WATER)
             mean, spread = own[0, : 2 * MONTHS].cpu().numpy().reshape(2, MONTHS, *data.shape)
             error = np.exp(0.5 * spread) * np.float32(tuning[head])
-            for name, values in ((LEAVES, np.clip(mean, 0, LARGEST)), (ERROR, error)):
+            for name, values in ((LEAVES, np.clip(mean, *read_target(LEAVES).bounds)), (ERROR, error)):
                 out[name] = np.where(data, np.where(dry, np.float32(0), values), np.float32(np.nan))
             continue
         logits = own / tuning[head]
         if head == USE:
-            prior = np.where(hidden, NO_DATA, cube.land_use.at(pair[0], window)).astype(np.uint8)
+            prior = np.where(hidden, NO_DATA, cube.field("land_use", pair[0], window)).astype(np.uint8)
             logits = keep_water(logits, torch.as_tensor(prior, device=output.device)[None, None])
         shares = logits.softmax(1)[0].cpu().numpy()
         if head == COVER:
@@ -136,19 +119,21 @@ def calibrated(outputs: Outputs, start: Start, held: list[Part]) -> dict[str, fl
     return tuning
 
 
-def data_digest(cube: VegetationCube, inputs: GreenInputs, pairs: list[Pair]) -> str:
+def data_digest(cube: Region, inputs: GreenInputs, pairs: list[Pair]) -> str:
     """Hash of what is learned from: the maps, seasons and climate of the pairs' years that are used, still layers."""
     given, heads = inputs.given, inputs.heads
-    layers = [cube.land_use] * (USE in heads or given.land_use)
-    layers += [cube.land_cover] * (COVER in heads or given.prior_cover or given.land_cover or LEAVES in heads)
-    layers += [cube.leaf_area] * (LEAVES in heads or given.prior_leaves)
-    data = hashlib.sha256(repr((cube.region, cube.grid, dict(cube.co2))).encode())
-    data.update(cube.luh2.states.tobytes() if cube.luh2 else b"")
-    for values in cube.static.values():
+    layers = ["land_use"] * (USE in heads or given.land_use)
+    layers += ["land_cover"] * (COVER in heads or given.prior_cover or given.land_cover or LEAVES in heads)
+    layers += ["leaf_area_index"] * (LEAVES in heads or given.prior_leaves)
+    co2 = {year: float(cube.field("co2", year)) for year in cube.years("co2")} if "co2" in cube else {}
+    data = hashlib.sha256(repr((cube.name, cube.grid, co2)).encode())
+    for year in cube.years("luh2_state") if "luh2_state" in cube else ():
+        data.update(cube.field("luh2_state", year).tobytes())
+    for values in map(cube.field, cube.static):
         data.update(np.ascontiguousarray(values).tobytes())
     for year in sorted({year for pair in pairs for year in pair}):
         for layer in layers:
-            data.update(np.ascontiguousarray(layer.at(year)).tobytes())
+            data.update(np.ascontiguousarray(cube.field(layer, year)).tobytes())
         if given.climate:
-            data.update(np.ascontiguousarray(cube.climate.of(year - given.coupled)).tobytes())
+            data.update(np.ascontiguousarray(cube.field("climate", year - given.coupled)).tobytes())
     return data.hexdigest()

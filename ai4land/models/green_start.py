@@ -11,9 +11,9 @@ from torch import nn
 from ai4land.models import green_inputs as at
 from ai4land.models.green import Pair
 from ai4land.models.green_inputs import COVER, COVERS, GROUPS, LEAVES, USE, USES, GreenInputs, Sample
-from ai4land.models.green_tables import count_changes, log_shares, mean_seasons
+from ai4land.models.green_tables import count_changes, log_frequencies, mean_seasons
 from ai4land.samples.predictors import level_1
-from ai4land.samples.vegetation import VegetationCube
+from ai4land.samples.region import Region
 from ai4land.vegetation import MONTHS
 
 OUTPUTS = {USE: USES.size, COVER: COVERS.size, LEAVES: 2 * MONTHS}  # of leaf area: mean and log variance
@@ -54,7 +54,7 @@ class Start(nn.Module):
         self.register_buffer("grouped", nn.functional.one_hot(group, GROUPS.size + 1).float(), persistent=False)
         self.scales = nn.Parameter(torch.zeros(len(self.heads)))  # log variances that weigh the losses
 
-    def fit(self, cube: VegetationCube, inputs: GreenInputs, pairs: list[Pair]) -> None:
+    def fit(self, cube: Region, inputs: GreenInputs, pairs: list[Pair]) -> None:
         """Take shares and mean seasons from the maps of training pairs, and from no other."""
         for head in self.heads:
             if head == LEAVES:
@@ -62,7 +62,7 @@ class Start(nn.Module):
                 self.seasons.copy_(torch.as_tensor(made))
             else:
                 counts = count_changes(cube, inputs, head, pairs)
-                self.get_buffer(head).copy_(torch.as_tensor(log_shares(np.stack(list(counts.values())))))
+                self.get_buffer(head).copy_(torch.as_tensor(log_frequencies(np.stack(list(counts.values())))))
 
     @torch.no_grad()
     def measure(self, samples: list[Sample]) -> None:

@@ -10,7 +10,7 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import LATTICE
 from ai4land.models.start import LAYERS
 from ai4land.refine import refine
-from ai4land.samples import Batch, RegionCube, Split, learnable, thinned
+from ai4land.samples import Batch, Region, Split, learnable, thinned
 from ai4land.sources.luh2 import STATES
 
 _ZONES = "koppen"
@@ -119,12 +119,12 @@ def _looked_up(rows: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.embedding(codes.to(torch.int32), rows)
 
 
-def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
+def fit_encoding(cube: Region, split: Split, method: str) -> Encoding:
     """Encoding with the statistics of the cells that a split trains on, and of no other; see `thinned`.
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
     split : Split
     method : {'step', 'bilinear'}
 
@@ -134,18 +134,18 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
         If no cell can be learned from.
     """
     window = thinned(cube)
-    seen = np.zeros(cube.map(cube.years[0], window).shape, bool)
+    seen = np.zeros(cube.field("land_use", cube.years("land_use")[0], window).shape, bool)
     for case in split.train:
         seen |= learnable(cube, case, window)
     if not seen.any():
         raise ValueError(
-            f"{split.experiment}, region {cube.region}, fold {split.fold}: no land cell with data in the training "
+            f"{split.experiment}, region {cube.name}, fold {split.fold}: no land cell with data in the training "
             "maps; is the region all ocean? Leave it out of the run."
         )
     statistics = {}
     for name in cube.static if split.statics else ():
         if name != _ZONES:
-            values = np.asarray(cube.static[name][window])[seen].astype(float)
+            values = cube.field(name, window=window)[seen].astype(float)
             finite = values[np.isfinite(values)]
             deviation = float(finite.std()) if finite.size else 0.0
             statistics[name] = (float(finite.mean()) if finite.size else 0.0, deviation if deviation > 0 else 1.0)
@@ -162,17 +162,16 @@ def fit_encoding(cube: RegionCube, split: Split, method: str) -> Encoding:
     )
 
 
-def _fit_states(cube: RegionCube, split: Split, seen: np.ndarray, step: int) -> dict[str, tuple[float, float]]:
+def _fit_states(cube: Region, split: Split, seen: np.ndarray, step: int) -> dict[str, tuple[float, float]]:
     """Statistics of LUH2's ages and biomasses over the coarse cells and years that a split trains on."""
     if split.coarse != "luh2":
         return {}
-    assert cube.luh2 is not None
-    where = np.zeros(cube.luh2.states.shape[2:], bool)
+    where = np.zeros(cube.grid_of("luh2_state").shape, bool)
     where[tuple(i * step // COARSE_CELLS for i in np.nonzero(seen))] = True
-    years = [cube.luh2.index(y) for y in sorted({c.year for c in split.train})]
-    used = cube.luh2.states[years][..., where]
+    years = sorted({c.year for c in split.train})
+    used = np.stack([cube.field("luh2_state", y) for y in years])[..., where]
     out = {}
-    for number, name in enumerate(cube.luh2.names):
+    for number, name in enumerate(cube.names("luh2_state")):
         values = used[:, number].astype(float)
         known = np.isfinite(values).any() and name not in STATES
         out[name] = (float(np.nanmean(values)), float(np.nanstd(values)) or 1.0) if known else (0.0, 1.0)

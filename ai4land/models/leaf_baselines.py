@@ -5,10 +5,12 @@ from typing import Self
 
 import numpy as np
 
+from ai4land.experiments import Experiment
 from ai4land.models.leaf_rows import blocks_of, land_and_water
 from ai4land.samples.predictors import Given
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.vegetation import MONTHS
+from ai4land.windows import WHOLE, Window
 
 _MAPS = Given(land_use=True, land_cover=True)
 
@@ -20,16 +22,16 @@ class LeafPersistence:
     targets: tuple[str, ...] = ("leaf_area_index",)
     given = Given(land_use=True, land_cover=True, prior_leaves=True)
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """Nothing to learn."""
         return self
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; NaN where the prior season is hidden."""
-        season = cube.leaf_area.at(prior_year, window).astype(np.float32)
+        season = cube.field("leaf_area_index", prior_year, window).astype(np.float32)
         season = season if hidden is None else np.where(hidden, np.float32(np.nan), season)
         return {self.targets[0]: _on_land(season, cube, year, window)}
 
@@ -58,15 +60,14 @@ class Climatology:
     def __init__(self) -> None:
         self.season = np.empty((MONTHS, 0, 0), np.float32)
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """Means of the training years; each year's water is left out of them."""
         self.season = np.full((MONTHS, *cube.grid.shape), np.nan, np.float32)
-        first, last = experiment.train
         for block in blocks_of(cube.grid):
             shape = self.season[(slice(None), *block)].shape
             total, number = np.zeros(shape), np.zeros(shape)
-            for year in range(first, last + 1):
-                leaves = cube.leaf_area.at(year, block)
+            for year in experiment.learned("train"):
+                leaves = cube.field("leaf_area_index", year, block)
                 known = np.isfinite(leaves) & land_and_water(cube, _MAPS, year, block)[0]
                 total, number = total + np.where(known, leaves, 0), number + known
             self.season[(slice(None), *block)] = np.where(number > 0, total / np.maximum(number, 1), np.nan)
@@ -77,7 +78,7 @@ class Climatology:
         return self.season[(slice(None), *window)]
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`."""
@@ -119,7 +120,7 @@ class GlobalMean(Climatology):
         return np.full_like(super().made(window), np.nanmean(self.season, dtype=float))
 
 
-def _on_land(season: np.ndarray, cube: VegetationCube, year: int, window: Window) -> np.ndarray:
+def _on_land(season: np.ndarray, cube: Region, year: int, window: Window) -> np.ndarray:
     """A season as it is on land; 0 on water, NaN without data."""
     land, water = land_and_water(cube, _MAPS, year, window)
     return np.where(water, np.float32(0), np.where(land, season, np.float32(np.nan)))

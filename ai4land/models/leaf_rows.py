@@ -8,10 +8,10 @@ from ai4land.grid import Grid
 from ai4land.legend import class_codes, read_legend
 from ai4land.models.green import Pair
 from ai4land.samples.predictors import Given, annual_fields, level_1, monthly_fields
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
+from ai4land.samples.region import Region
 from ai4land.vegetation import MONTHS
+from ai4land.windows import WHOLE, Window
 
-LARGEST = 7.0  # m2 m-2, the largest leaf area index of the products
 BLOCK = 125  # fine cells: side of the blocks that are predicted one after the other; they bound the memory
 DRAWN = 50  # fine cells: side of the blocks that rows are drawn from
 PER_BLOCK = 600  # rows that are drawn from one
@@ -26,7 +26,7 @@ def _land_codes(legend: str) -> tuple[np.ndarray, np.ndarray]:
     return known, known & ~land
 
 
-def land_and_water(cube: VegetationCube, given: Given, year: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
+def land_and_water(cube: Region, given: Given, year: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Where leaf area is predicted, and where it is zero, by the maps of a year that a model is given.
 
     Returns
@@ -34,35 +34,30 @@ def land_and_water(cube: VegetationCube, given: Given, year: int, window: Window
     tuple of numpy.ndarray, shape (y, x), bool
         Land with data in all the maps; water (land cover 210, land use 0 or 7) in any of them.
     """
-    maps = {"land_use": cube.land_use} if given.land_use else {}
-    maps |= {"land_cover": cube.land_cover} if given.land_cover else {}
+    maps = ["land_use"] * given.land_use + ["land_cover"] * given.land_cover
     shape = np.broadcast_to(True, cube.grid.shape)[window].shape
     known, water = np.ones(shape, bool), np.zeros(shape, bool)
-    for name, yearly in maps.items():
-        codes, (classes, waters) = yearly.at(year, window), _land_codes(name)
+    for name in maps:
+        codes, (classes, waters) = cube.field(name, year, window), _land_codes(name)
         known, water = known & classes[codes], water | waters[codes]
     return known & ~water, water
 
 
-def changed_cells(cube: VegetationCube, given: Given, pair: Pair, window: Window) -> np.ndarray:
+def changed_cells(cube: Region, given: Given, pair: Pair, window: Window) -> np.ndarray:
     """Cells (y, x) whose land use or land cover differs between two years, as far as a model is given both years."""
-    maps = [cube.land_use] * given.land_use + [cube.land_cover] * given.land_cover
+    maps = ["land_use"] * given.land_use + ["land_cover"] * given.land_cover
     changed = np.zeros(np.broadcast_to(True, cube.grid.shape)[window].shape, bool)
-    for yearly in maps if given.prior_leaves or given.prior_cover else ():
-        changed |= yearly.at(pair[0], window) != yearly.at(pair[1], window)
+    for name in maps if given.prior_leaves or given.prior_cover else ():
+        changed |= cube.field(name, pair[0], window) != cube.field(name, pair[1], window)
     return changed
 
 
 def blocks_of(grid: Grid, window: Window = WHOLE, side: int = BLOCK) -> list[Window]:
     """Windows of at most ``side`` x ``side`` cells that tile a window, row by row from its north-west corner."""
-    rows, cols = (range(*part.indices(n)) for part, n in zip(window, grid.shape, strict=True))
-    return [
-        (slice(row, min(row + side, rows.stop)), slice(col, min(col + side, cols.stop)))
-        for row in rows[::side] for col in cols[::side]
-    ]  # fmt: skip
+    return Window(*window).resolved(grid.shape).tiles((side, side))
 
 
-def draw_blocks(cube: VegetationCube, given: Given, chosen: list[Pair], rows: int, seed: list[int]) -> list[Draw]:
+def draw_blocks(cube: Region, given: Given, chosen: list[Pair], rows: int, seed: list[int]) -> list[Draw]:
     """Pairs of years and blocks to draw rows from, by pair: the pairs and the blocks with land come in turn.
 
     Raises
@@ -73,7 +68,7 @@ def draw_blocks(cube: VegetationCube, given: Given, chosen: list[Pair], rows: in
     land = [b for b in blocks_of(cube.grid, side=DRAWN) if land_and_water(cube, given, chosen[0][1], b)[0].any()]
     if not land:
         raise ValueError(
-            f"region {cube.region}: no land in {chosen[0][1]} by its land use and land cover; is it all sea? Take "
+            f"region {cube.name}: no land in {chosen[0][1]} by its land use and land cover; is it all sea? Take "
             "another region."
         )
     rng, number = np.random.default_rng(seed), max(rows // PER_BLOCK, 1)
@@ -112,13 +107,13 @@ def draw_rows(
     return np.concatenate(months), np.concatenate(cells)
 
 
-def cover_kind(cube: VegetationCube, given: Given, year: int, window: Window) -> np.ndarray:
+def cover_kind(cube: Region, given: Given, year: int, window: Window) -> np.ndarray:
     """Class (y, x) that mean seasons are of: level 1 of land cover; land use where land cover is not given."""
-    return level_1(cube.land_cover.at(year, window)) if given.land_cover else cube.land_use.at(year, window)
+    return level_1(cube.field("land_cover", year, window)) if given.land_cover else cube.field("land_use", year, window)
 
 
 def leaf_rows(
-    cube: VegetationCube, given: Given, seasons: np.ndarray, pair: Pair, window: Window, hidden: np.ndarray | None,
+    cube: Region, given: Given, seasons: np.ndarray, pair: Pair, window: Window, hidden: np.ndarray | None,
     month: np.ndarray, cell: np.ndarray,
 ) -> tuple[list[str], np.ndarray]:  # fmt: skip
     """Predictors of months of cells.

@@ -11,10 +11,10 @@ import pandas as pd
 import xgboost
 
 from ai4land import __version__
+from ai4land.experiments import Experiment
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.green import Pair, pairs
 from ai4land.models.leaf_rows import (
-    LARGEST,
     Draw,
     blocks_of,
     changed_cells,
@@ -26,8 +26,10 @@ from ai4land.models.leaf_rows import (
 )
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.predictors import Given, level_1
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.targets import read_target
+from ai4land.vegetation import MONTHS
+from ai4land.windows import WHOLE, Window
 
 GIVEN = Given(land_use=True, land_cover=True, prior_leaves=True)
 _CODES = 256
@@ -95,10 +97,10 @@ class LeafTrees:
         self.seasons = np.zeros((MONTHS, _CODES), np.float32)  # mean leaf area by month and class
         self.error = pd.DataFrame(columns=["month", "cover", "rmse", "cells"])
 
-    def _learn_seasons(self, cube: VegetationCube, draws: list[Draw]) -> None:
+    def _learn_seasons(self, cube: Region, draws: list[Draw]) -> None:
         total, number = np.zeros((MONTHS, _CODES)), np.zeros((MONTHS, _CODES))
         for (_, year), window in draws:
-            kind, leaves = cover_kind(cube, self.given, year, window), cube.leaf_area.at(year, window)
+            kind, leaves = cover_kind(cube, self.given, year, window), cube.field("leaf_area_index", year, window)
             known = np.isfinite(leaves) & land_and_water(cube, self.given, year, window)[0]
             for month, where in enumerate(known):
                 total[month] += np.bincount(kind[where], leaves[month][where], _CODES)
@@ -108,7 +110,7 @@ class LeafTrees:
         self.seasons = np.where(number > 0, total / np.maximum(number, 1), every).astype(np.float32)
 
     def _rows(
-        self, cube: VegetationCube, pair: Pair, window: Window, hidden: np.ndarray | None, month: np.ndarray,
+        self, cube: Region, pair: Pair, window: Window, hidden: np.ndarray | None, month: np.ndarray,
         cell: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
         """Predictors (rows, predictor) of months and flat cells of a window, and where boosting starts (rows,)."""
@@ -120,7 +122,7 @@ class LeafTrees:
         return x, self.seasons[month, cover_kind(cube, self.given, pair[1], window).ravel()[cell]]
 
     def _tables(
-        self, cube: VegetationCube, draws: list[Draw], stream: int, seen: list[pd.DataFrame] | None = None
+        self, cube: Region, draws: list[Draw], stream: int, seen: list[pd.DataFrame] | None = None
     ) -> Iterator[Table]:
         """Predictors, leaf area and starts, block by block.
 
@@ -132,12 +134,12 @@ class LeafTrees:
             part = self.given.prior_leaves and rng.random() < self.settings["masked"]
             hidden = hide_patches((land.shape[0], land.shape[1]), rng.random() if part else 0.0, rng)
             changed = changed_cells(cube, self.given, pair, window) & (seen is None)
-            leaves = cube.leaf_area.at(pair[1], window)
+            leaves = cube.field("leaf_area_index", pair[1], window)
             month, cell = draw_rows(np.isfinite(leaves) & land, changed, rng)
             if not cell.size:
                 continue
             if seen is not None:
-                cover = level_1(cube.land_cover.at(pair[1], window)).ravel()[cell]
+                cover = level_1(cube.field("land_cover", pair[1], window)).ravel()[cell]
                 seen.append(pd.DataFrame({"month": month + 1, "cover": cover, "hidden": hidden.ravel()[cell]}))
             x, start = self._rows(cube, pair, window, hidden, month, cell)
             yield x, leaves.reshape(MONTHS, -1)[month, cell].astype(np.float32), start
@@ -149,7 +151,7 @@ class LeafTrees:
             "seed": self.settings["seed"], "nthread": self.settings["threads"], "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: VegetationCube, experiment: VegetationExperiment) -> Self:
+    def fit(self, cube: Region, experiment: Experiment) -> Self:
         """Learn from the training years; validation years stop the boosting and give ``error``.
 
         Raises
@@ -168,14 +170,14 @@ class LeafTrees:
         file = self.checkpoints / f"{self.name}-{self.targets[0]}.ubj" if self.checkpoints else None
         about = f"{self._parameters()} {about} {stopping}"
         self.booster = boost(self._parameters(), train, int(self.settings["rounds"]), about, held, checkpoint=file)
-        off = np.clip(self.booster.predict(held), 0, LARGEST) - held.get_label()
+        off = np.clip(self.booster.predict(held), *read_target("leaf_area_index").bounds) - held.get_label()
         squares = pd.concat(seen).assign(square=off.astype(float) ** 2).query("not hidden")
         mean = squares.groupby(["month", "cover"])["square"].agg(["mean", "size"])
         self.error = pd.DataFrame({"rmse": np.sqrt(mean["mean"]), "cells": mean["size"]}).reset_index()
         return self
 
     def predict(
-        self, cube: VegetationCube, prior_year: int, year: int, hidden: np.ndarray | None = None,
+        self, cube: Region, prior_year: int, year: int, hidden: np.ndarray | None = None,
         window: Window = WHOLE,
     ) -> dict[str, np.ndarray]:  # fmt: skip
         """See `GreenModel`; made block by block.
@@ -186,10 +188,10 @@ class LeafTrees:
             If there are other predictors than the trees were trained on.
         """
         assert self.booster is not None, "fit or load the trees first"
-        rows, cols = (slice(*part.indices(n)[:2]) for part, n in zip(window, cube.grid.shape, strict=True))
-        out = np.full((MONTHS, rows.stop - rows.start, cols.stop - cols.start), np.nan, np.float32)
+        cells = Window(*window).resolved(cube.grid.shape)
+        out = np.full((MONTHS, *cells.shape), np.nan, np.float32)
         for block in blocks_of(cube.grid, window):
-            inside = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(block, (rows, cols), strict=True))
+            inside = block.relative_to(cells)
             land, water = land_and_water(cube, self.given, year, block)
             made = out[(slice(None), *inside)]
             made[:, water] = 0
@@ -199,7 +201,7 @@ class LeafTrees:
                 shown = None if hidden is None else hidden[inside]
                 x, start = self._rows(cube, (prior_year, year), block, shown, month, np.tile(cell, MONTHS))
                 values = self.booster.inplace_predict(x, base_margin=start)
-                made[:, land] = np.clip(values, 0, LARGEST).reshape(MONTHS, -1)
+                made[:, land] = np.clip(values, *read_target("leaf_area_index").bounds).reshape(MONTHS, -1)
         return {self.targets[0]: out}
 
     def save(self, folder: Path) -> None:

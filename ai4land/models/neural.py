@@ -17,10 +17,10 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.calibration import fit_temperature
 from ai4land.models.cnn import CNN
 from ai4land.models.inputs import Encoding, change_weights, fit_encoding, padded, turn
-from ai4land.models.start import LAYERS, start_layers, transition_shares
+from ai4land.models.start import LAYERS, start_layers, transition_frequencies
 from ai4land.models.stored import read_about, read_encoding, read_transitions, read_weights, write_network
 from ai4land.models.unet import FromPrior, UNet, keep_water
-from ai4land.samples import Batch, Case, RegionCube, Split, case_batch, data_digest, transition_counts
+from ai4land.samples import Batch, Case, Region, Split, case_batch, data_digest, transition_counts
 from ai4land.samples.stream import stream
 from ai4land.samples.windows import WindowSampler
 from ai4land.train import Part, Schedule, Training, ahead
@@ -92,7 +92,7 @@ class Neural:
             whole.start_from({gap: table[:classes, :classes] for gap, table in (counts or {}).items()})
             return whole
 
-    def fit(self, cube: RegionCube, split: Split) -> Self:
+    def fit(self, cube: Region, split: Split) -> Self:
         """Learn from windows of the training cases; windows of the validation cases stop the training.
 
         Raises
@@ -103,7 +103,7 @@ class Neural:
         self.encoding = fit_encoding(cube, split, self.settings["method"])
         file = self.checkpoints / f"{split.title}.pt" if self.checkpoints else None
         counts = transition_counts(cube, split.train)
-        self.transitions = transition_shares(counts, self.classes) if self.encoding.start else {}
+        self.transitions = transition_frequencies(counts, self.classes) if self.encoding.start else {}
         network = self._build(self.encoding, counts)
         training = Training(network, self.schedule, self._about(cube, split), file, self.fabric)
         train, held = (
@@ -134,17 +134,17 @@ class Neural:
             right.append(labels[labels != NO_DATA].cpu().numpy())
         return fit_temperature(np.concatenate(logits), np.concatenate(right))
 
-    def sampler(self, cube: RegionCube, split: Split, cases: list[Case], more: int = 0) -> WindowSampler:
+    def sampler(self, cube: Region, split: Split, cases: list[Case], more: int = 0) -> WindowSampler:
         """Windows of training cases; of validation cases with a ``more`` that is added to the seed."""
         low, high = self.settings["mask_ratio"]
-        device = self.device if isinstance(cube.land_use, np.ndarray) else None
+        device = self.device if cube.resident else None
         layers = partial(self._start, cube, split) if self.transitions else None
         return WindowSampler(
             cube, split, cases, self.settings["window"], (float(low), float(high)), self.settings["seed"] + more,
             device, layers, 1 if more else self.settings["candidates"],
         )  # fmt: skip
 
-    def _start(self, cube: RegionCube, split: Split, case: Case) -> dict[str, np.ndarray]:
+    def _start(self, cube: Region, split: Split, case: Case) -> dict[str, np.ndarray]:
         return start_layers(case_batch(cube, split, case), self.transitions, self.classes)
 
     def prepare(self, batch: Batch) -> Batch:
@@ -156,7 +156,7 @@ class Neural:
     def windows(self, sampler: WindowSampler, numbers: Sequence[int]) -> Iterator[Part]:
         """Inputs and labels of the parts of a training on the device, randomly turned; the same for the same number."""
         batch = self.settings["batch"]
-        if isinstance(sampler.cube.land_use, np.ndarray):
+        if sampler.cube.resident:
             return ahead(lambda number: self._turned(number, *sampler.draw(number, batch)), numbers)
         read = stream(sampler, numbers, batch, self.workers)
         return (self._turned(number, *part) for number, part in zip(numbers, read, strict=True))
@@ -171,7 +171,7 @@ class Neural:
         inputs, target = turn(*self._tensors(batch, labels), self.encoding, rng)
         return inputs, target, change_weights(inputs, target, self.settings["change_weight"])
 
-    def _about(self, cube: RegionCube, split: Split) -> str:
+    def _about(self, cube: Region, split: Split) -> str:
         """What the weights depend on: data, cases and configuration."""
         data = data_digest(cube, split.train + split.validation)
         return f"{data} {split.experiment} {split.fold} {self.name} {self.settings} {self.encoding}"

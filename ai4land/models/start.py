@@ -4,29 +4,38 @@ import numpy as np
 
 from ai4land.allocate import fraction_numbers, scale_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.transitions import all_cells, by_prior_class, drawn_towards
 from ai4land.samples import Batch, refine_step
 
 LEAST = 1e-4  # probability that a start gives at least
 LAYERS = [f"start_{code}" for code in class_codes(read_legend("land_use"))]  # names as layers of a batch
 
 
-def transition_shares(counts: dict[int, np.ndarray], classes: list[int]) -> dict[int, np.ndarray]:
-    """Shares of the classes that each prior class became, by years between the maps.
+def transition_frequencies(counts: dict[int, np.ndarray], classes: list[int]) -> dict[int, np.ndarray]:
+    """Frequencies of the classes that each prior class became, by years between the maps.
 
     Parameters
     ----------
-    counts : dict of int to numpy.ndarray, shape (256, 256)
-        Of `ai4land.samples.transition_counts`.
+    counts : dict of int to numpy.ndarray, shape (256, 256) or (class, class)
+        Cells, of `ai4land.samples.transition_counts`; rows are the prior class.
     classes : list of int
         Codes that may follow.
 
     Returns
     -------
-    dict of int to numpy.ndarray, shape (256, class)
-        Half a cell is added to every count: no change is impossible.
+    dict of int to numpy.ndarray, shape (256, class), or (class, class)
+        See `ai4land.models.transitions`; years of one direction are those that rows of few cells are drawn towards.
     """
-    smooth = {gap: table[:, classes] + 0.5 for gap, table in counts.items()}
-    return {gap: table / table.sum(1, keepdims=True) for gap, table in smooth.items()}
+    out: dict[int, np.ndarray] = {}
+    for gaps in ([gap for gap in counts if gap < 0], [gap for gap in counts if gap >= 0]):
+        if not gaps:
+            continue
+        tables = {gap: counts[gap][:, classes] for gap in gaps}
+        every = np.sum(list(tables.values()), axis=0)
+        stays = (np.arange(len(every))[:, None] == np.array(classes)).astype(float)
+        prior = by_prior_class(every, stays, all_cells(every.sum(0)))
+        out |= {gap: drawn_towards(table, prior) for gap, table in tables.items()}
+    return out
 
 
 def start_shares(batch: Batch, transitions: dict[int, np.ndarray], classes: list[int]) -> np.ndarray:
@@ -40,7 +49,7 @@ def start_shares(batch: Batch, transitions: dict[int, np.ndarray], classes: list
     batch : Batch
         Of one; its coarse fields begin with its cells.
     transitions : dict
-        Of `transition_shares`.
+        Of `transition_frequencies`.
     classes : list of int
 
     Returns

@@ -1,6 +1,7 @@
 """XGBoost on cells with neighbourhood features."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,11 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import Whole, one_hot
 from ai4land.models.boosting import Table, boost, quantile_matrix
 from ai4land.models.calibration import fit_temperature, temper
-from ai4land.models.start import LEAST, start_shares, transition_shares
+from ai4land.models.start import LEAST, start_shares, transition_frequencies
 from ai4land.samples import (
     Batch,
     Case,
-    RegionCube,
+    Region,
     Split,
     case_batch,
     feature_matrix,
@@ -85,7 +86,7 @@ class Trees(Whole):
         self.transitions: dict[int, np.ndarray] = {}
         self.temperature = 1.0
 
-    def _tables(self, cube: RegionCube, split: Split, cases: list[Case], rows: int, stream: int) -> Iterator[Table]:
+    def _tables(self, cube: Region, split: Split, cases: list[Case], rows: int, stream: int) -> Iterator[Table]:
         """Features, labels and margins of cells drawn evenly from at most ``settings['cases']`` cases, case by case."""
         rng = np.random.default_rng([int(self.settings["seed"]), stream, split.fold or 0])
         chosen = [cases[i] for i in np.sort(rng.permutation(len(cases))[: int(self.settings["cases"])])]
@@ -93,11 +94,11 @@ class Trees(Whole):
         keep = min(1.0, rows / max(sum(int(learnable(cube, case).sum()) for case in chosen), 1))
         for case in chosen:
             where = learnable(cube, case) & (rng.random(cube.grid.shape) < keep)
-            where &= np.isin(cube.map(case.year), self.classes)
+            where &= np.isin(cube.field("land_use", case.year), self.classes)
             batch = case_batch(cube, split, case)
             table = feature_table(batch, where)
             self.features = list(table)
-            labels = np.searchsorted(self.classes, cube.map(case.year)[where])
+            labels = np.searchsorted(self.classes, cube.field("land_use", case.year)[where])
             yield feature_matrix(table), labels, self._margin(batch, where)
 
     def _masked(self, case: Case, shape: tuple[int, int], rng: np.random.Generator) -> Case:
@@ -107,14 +108,17 @@ class Trees(Whole):
         hidden = hide_patches(shape, rng.random(), rng)
         return replace(case, hidden=hidden if case.hidden is None else hidden | case.hidden)
 
-    def _learn_transitions(self, cube: RegionCube, split: Split) -> None:
+    def _learn_transitions(self, cube: Region, split: Split) -> None:
         """Where boosting starts, and the classes that there are."""
         count = transition_counts(cube, split.train)
         self.classes = [int(c) for c in np.flatnonzero(np.sum(list(count.values()), axis=(0, 1)))] if count else []
         if self.settings["masked"]:
-            seen = [np.unique(cube.map(c.year)[slice(None) if c.where is None else c.where]) for c in split.train]
+            seen = [
+                np.unique(cube.field("land_use", c.year)[slice(None) if c.where is None else c.where])
+                for c in split.train
+            ]
             self.classes = [int(c) for c in np.unique(np.concatenate(seen)) if c != NO_DATA]
-        self.transitions = transition_shares(count, self.classes)
+        self.transitions = transition_frequencies(count, self.classes)
 
     def _margin(self, batch: Batch, where: np.ndarray) -> np.ndarray:
         """Where boosting starts, log probabilities (cells, class)."""
@@ -133,7 +137,7 @@ class Trees(Whole):
             "device": self.settings["device"],
         }  # fmt: skip
 
-    def fit(self, cube: RegionCube, split: Split) -> Self:
+    def fit(self, cube: Region, split: Split) -> Self:
         """Learn from the training cases; validation cases stop the boosting, and then, in a refit, join them.
 
         Raises
@@ -144,7 +148,7 @@ class Trees(Whole):
         self._learn_transitions(cube, split)
         if len(self.classes) < 2:
             raise ValueError(
-                f"{split.experiment}, region {cube.region}, fold {split.fold}: training cells hold classes "
+                f"{split.experiment}, region {cube.name}, fold {split.fold}: training cells hold classes "
                 f"{self.classes}, two are needed; is the region all ocean? Use a larger region or fewer folds."
             )
         rows, threads, fold = int(self.settings["rows"]), int(self.settings["threads"]), split.fold
@@ -191,8 +195,14 @@ class Trees(Whole):
 
     @property
     def parameters(self) -> int:
-        """Number of nodes of all trees."""
-        return self.booster.trees_to_dataframe().shape[0] if self.booster is not None else 0
+        """Number of nodes of all trees, read from the saved form: a table of the nodes takes ten times as long."""
+        if self.booster is None:
+            return 0
+        saved = bytes(self.booster.save_raw("json"))
+        nodes, deleted = (
+            sum(map(int, re.findall(rb'"%s":"(\d+)"' % n, saved))) for n in (b"num_nodes", b"num_deleted")
+        )
+        return nodes - deleted
 
     def save(self, folder: Path) -> None:
         """Write ``model.ubj``, ``transitions.npz`` and ``model.json`` (classes, features, settings)."""

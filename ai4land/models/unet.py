@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.models.start import transition_frequencies
 
 _HALVINGS = 4
 
@@ -142,10 +143,10 @@ class FromPrior(nn.Module):
             gaps = [g for g in counts if g * sign > 0]
             if not gaps:
                 continue
-            shares = np.stack([counts[g] + 0.5 for g in gaps])
-            shares = np.log(shares / shares.sum(2, keepdims=True)).reshape(len(gaps), -1)
+            frequencies = transition_frequencies({g: counts[g] for g in gaps}, list(range(self.classes)))
+            logs = np.log(np.stack(list(frequencies.values()))).reshape(len(gaps), -1)
             terms = np.stack([np.ones(len(gaps)), np.log(np.abs(gaps))], 1)
-            fit = np.linalg.lstsq(terms, shares, rcond=None)[0].reshape(2, self.classes, self.classes)
+            fit = np.linalg.lstsq(terms, logs, rcond=None)[0].reshape(2, self.classes, self.classes)
             self.transitions.data[number] = torch.as_tensor(fit, dtype=torch.float32)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

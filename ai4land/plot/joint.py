@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ai4land.grid import Grid
-from ai4land.plot.style import WIDTH, add_source, new_figure, page_shape
+from ai4land.plot.style import WIDTH, add_source, largest_shown, new_figure, page_shape
 
 # By model and member; colours of Okabe and Ito.
 WAYS = {
@@ -22,7 +22,6 @@ METRICS = {
     "land_use": _CLASSES, "land_cover": _CLASSES,
     "leaf_area_index": {"rmse": "RMSE (m² m⁻²)", "anomaly_correlation": "correlation of anomalies (1)"},
 }  # fmt: skip
-_LARGEST = 7.0  # m2 m-2
 _NO_LEAVES = "#d8e6ee"
 
 
@@ -84,10 +83,11 @@ def plot_joint_seasons(
     west, south, east, north = grid.bounds
     figure = new_figure(len(seasons) * (WIDTH / len(months) * 0.8 * page_shape(grid.bounds) + 0.45) + 2.0)
     panels = figure.subplots(len(seasons), len(months), squeeze=False, sharex=True, sharey=True)
+    largest = largest_shown(list(seasons.values()))
     for line, (heading, season) in zip(panels, seasons.items(), strict=True):
         for axes, month in zip(line, months, strict=True):
             axes.set_facecolor(_NO_LEAVES)
-            image = axes.imshow(np.ma.masked_invalid(season[month - 1]), "viridis", vmin=0, vmax=_LARGEST,
+            image = axes.imshow(np.ma.masked_invalid(season[month - 1]), "viridis", vmin=0, vmax=largest,
                                 extent=(west, east, south, north), origin="upper", interpolation="nearest")  # fmt: skip
             axes.set_aspect(1 / np.cos(np.radians((north + south) / 2)))
             axes.set_title(f"{heading}, {month_abbr[month]}", loc="left", fontsize=7.5)

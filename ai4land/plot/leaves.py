@@ -10,9 +10,8 @@ from matplotlib.image import AxesImage
 
 from ai4land.grid import Grid
 from ai4land.legend import read_legend
-from ai4land.plot.style import MODEL_NAMES, WIDTH, add_source, model_line, new_figure, page_shape
+from ai4land.plot.style import MODEL_NAMES, WIDTH, add_source, largest_shown, model_line, new_figure, page_shape
 
-_LARGEST = 7.0  # m2 m-2
 _UNIT = "leaf area index (m² m⁻²)"
 _WATER = "#d8e6ee"
 _MOST = 1000  # cells along a side of a panel; of a larger map every second is drawn, or third
@@ -68,8 +67,9 @@ def plot_leaf_maps(
     rows = [*seasons.items(), ("difference", second - first)]
     figure = new_figure(len(rows) * (WIDTH / len(months) * 0.72 * page_shape(grid.bounds) + 0.5) + 2.2)
     panels = figure.subplots(len(rows), len(months), squeeze=False, sharex=True, sharey=True)
+    largest = largest_shown(list(seasons.values()))
     for line, (heading, season) in zip(panels, rows, strict=True):
-        low, high, colors = (-1.0, 1.0, "PuOr") if heading == "difference" else (0.0, _LARGEST, "viridis")
+        low, high, colors = (-1.0, 1.0, "PuOr") if heading == "difference" else (0.0, largest, "viridis")
         for axes, month in zip(line, months, strict=True):
             image = _map(axes, season[month - 1], grid, low, high, colors)
             axes.set_title(f"{heading}, {month_abbr[month]}", loc="left", fontsize=7.5)

@@ -7,7 +7,7 @@ import xarray as xr
 from ai4land.grid import COARSE_CELLS
 from ai4land.plot.inputs import HIDDEN
 from ai4land.runs import Run
-from ai4land.samples import RegionCube, masked
+from ai4land.samples import Region, masked
 
 _KINDS = {"train": "training", "validation": "validation", "test": "test"}
 _SUMS = {"LUH2 forest": ("primf", "secdf"), "LUH2 cropland": ("c3ann", "c4ann", "c3per", "c4per", "c3nfx"),
@@ -50,20 +50,20 @@ def timeline_spans(run: Run, luh2: dict[str, list[int]], products: dict[str, xr.
     return pd.DataFrame(rows, columns=["row", "first", "last", "kind"])
 
 
-def masked_prior(cube: RegionCube, run: Run, name: str) -> xr.DataArray:
+def masked_prior(cube: Region, run: Run, name: str) -> xr.DataArray:
     """Prior map of an experiment with the cells that it hides at code 254."""
     experiment = run.experiments[name]
-    prior = cube.map_array(experiment.start)
+    prior = cube.data_array("land_use", experiment.start)
     hidden = masked(cube, experiment, run.seed) & (prior.to_numpy() != 255)
     return prior.copy(data=np.where(hidden, HIDDEN, prior.to_numpy()).astype(np.uint8))
 
 
-def stack_fields(cube: RegionCube, run: Run, name: str, predicted: xr.DataArray, model: str) -> dict[str, xr.DataArray]:
+def stack_fields(cube: Region, run: Run, name: str, predicted: xr.DataArray, model: str) -> dict[str, xr.DataArray]:
     """The input stack of one experiment: masked prior, LUH2, statics, then predicted and observed maps.
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
     run : Run
     name : str
         Of the experiment.
@@ -74,9 +74,9 @@ def stack_fields(cube: RegionCube, run: Run, name: str, predicted: xr.DataArray,
     experiment = run.experiments[name]
     years = experiment.targets[:2]
     fields = {f"Prior {experiment.start}, {experiment.mask_ratio:.0%} hidden": masked_prior(cube, run, name)}
-    if cube.luh2 is not None:
+    if "luh2_state" in cube:
         coords = cube.grid.blocks(COARSE_CELLS).coords()
-        now = dict(zip(cube.luh2.names, cube.luh2.states[cube.luh2.index(years[0])], strict=True))
+        now = dict(zip(cube.names("luh2_state"), cube.field("luh2_state", years[0]), strict=True))
         for title, states in _SUMS.items():
             total = np.sum([now[s] for s in states], axis=0)
             fields[f"{title}, {years[0]}"] = xr.DataArray(total, coords, ("lat", "lon"), attrs={"units": "fraction"})
@@ -84,9 +84,9 @@ def stack_fields(cube: RegionCube, run: Run, name: str, predicted: xr.DataArray,
             fields[title] = xr.DataArray(now[state], coords, ("lat", "lon"), attrs={"units": units})
     for layer, (title, units) in _STATICS.items():
         if layer in cube.static:
-            values = cube.static[layer].astype(float)
+            values = cube.field(layer).astype(float)
             fields[title] = xr.DataArray(values, cube.grid.coords(), ("lat", "lon"), attrs={"units": units})
     for step, year in enumerate(years):
         fields[f"{model}, t={step} ({year})"] = predicted.sel(time=year)
-        fields[f"Observed, {year}"] = cube.map_array(year)
+        fields[f"Observed, {year}"] = cube.data_array("land_use", year)
     return fields

@@ -1,5 +1,6 @@
 """Sizes, fonts and colours of every figure, and how one is saved."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,9 @@ class Album:
         """Save a figure under a name, see `save_figure`, and give it back to be shown."""
         self.files += save_figure(figure, self.folder / name)
         return figure
+
+
+def largest_shown(fields: Sequence[np.ndarray]) -> float:
+    """Upper end of the scale of maps that stand side by side, in their units: the largest value, rounded up to 0.5."""
+    found = max((float(np.nanmax(np.ma.filled(field, np.nan), initial=0)) for field in fields), default=0.0)
+    return max(np.ceil(2 * found) / 2, 0.5)

@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from ai4land.grid import grid_of
 from ai4land.legend import read_legend
 from ai4land.plot.maps import plot_map_row
-from ai4land.plot.style import WIDTH, add_source, new_figure, page_shape
+from ai4land.plot.style import WIDTH, add_source, largest_shown, new_figure, page_shape
 from ai4land.samples.predictors import cover_groups, level_1
 
-_LARGEST = 7.0  # m2 m-2
 _UNIT = "leaf area index (m² m⁻²)"
 _WATER = "#d8e6ee"
 _LEGEND = 0.6  # inches, more than a legend of land use takes
@@ -74,10 +73,11 @@ def plot_leaf_row(maps: dict[str, xr.DataArray], source: str, synthetic: bool) -
     figure = new_figure(rows * (WIDTH / columns * 0.8 * page_shape(first.bounds) + 0.8) + 1.8)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     step = -(-max(first.shape) // _MOST)
-    for axes, (title, one) in zip(panels, maps.items(), strict=False):
+    fields = [np.ma.masked_invalid(one[step // 2 :: step, step // 2 :: step].to_numpy()) for one in maps.values()]
+    largest = largest_shown(fields)
+    for axes, title, field in zip(panels, maps, fields, strict=False):
         axes.set_facecolor(_WATER)
-        field = np.ma.masked_invalid(one[step // 2 :: step, step // 2 :: step].to_numpy())
-        image = axes.imshow(field, "viridis", vmin=0, vmax=_LARGEST, extent=(west, east, south, north), origin="upper",
+        image = axes.imshow(field, "viridis", vmin=0, vmax=largest, extent=(west, east, south, north), origin="upper",
                             interpolation="nearest")  # fmt: skip
         axes.set_aspect(1 / np.cos(np.radians((north + south) / 2)))
         axes.set_title(title, loc="left")

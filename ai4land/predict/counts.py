@@ -8,29 +8,29 @@ from ai4land.evaluate import count_calibration, count_maps, counts_with_keys, ke
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.predict.rules import Predictions
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, held_out, masked, spatial_folds
+from ai4land.samples import Region, held_out, masked, spatial_folds
 
 LASTING_YEARS = 5  # a change lasts that is still there in each of so many maps
 _CERTAIN = {"persistence", "kernel_density", "landscaler"}  # models that give no probabilities
 
 
-def common_cells(cube: RegionCube, experiment: Experiment, predictions: list[xr.Dataset]) -> np.ndarray:
+def common_cells(cube: Region, experiment: Experiment, predictions: list[xr.Dataset]) -> np.ndarray:
     """Cells that have data in the prior map, the observed map and every model's map, (time, y, x) bool."""
-    prior = cube.map(experiment.start) != NO_DATA
-    have = [prior & (cube.map(y) != NO_DATA) for y in experiment.targets]
+    prior = cube.field("land_use", experiment.start) != NO_DATA
+    have = [prior & (cube.field("land_use", y) != NO_DATA) for y in experiment.targets]
     return np.stack(have) & np.all([p["land_use"].to_numpy() != NO_DATA for p in predictions], axis=0)
 
 
-def _lasting(cube: RegionCube, experiment: Experiment, year: int) -> np.ndarray | None:
+def _lasting(cube: Region, experiment: Experiment, year: int) -> np.ndarray | None:
     """Observed map without changes that do not last, None where the maps to tell are not there."""
     step = 1 if year > experiment.start else -1
     later = [year + step * i for i in range(LASTING_YEARS)]
-    if not set(later) <= set(cube.years):
+    if not set(later) <= set(cube.years("land_use")):
         return None
-    return keep_lasting(cube.map(experiment.start), [cube.map(y) for y in later])
+    return keep_lasting(cube.field("land_use", experiment.start), [cube.field("land_use", y) for y in later])
 
 
-def judged_parts(cube: RegionCube, experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
+def judged_parts(cube: Region, experiment: Experiment, seed: int) -> dict[str, np.ndarray]:
     """Parts of a region that are counted apart, by name in column ``fold``; they add up to all cells.
 
     Spatial folds by number; cells with a ``hidden`` and a ``visible`` prior; ``held_out`` and ``trained`` blocks.
@@ -51,13 +51,13 @@ def judged_parts(cube: RegionCube, experiment: Experiment, seed: int) -> dict[st
 
 
 def count_predictions(
-    cube: RegionCube, name: str, experiment: Experiment, predictions: list[xr.Dataset], seed: int
+    cube: Region, name: str, experiment: Experiment, predictions: list[xr.Dataset], seed: int
 ) -> pd.DataFrame:
     """Counts of every model's test maps, all on the same cells, by lead and fold.
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
     name : str
         Name of the experiment.
     experiment : Experiment
@@ -72,12 +72,12 @@ def count_predictions(
         Columns of ``evaluate.KEYS`` and of `ai4land.evaluate.count_maps`.
     """
     cells = common_cells(cube, experiment, predictions)
-    prior = cube.map(experiment.start)
+    prior = cube.field("land_use", experiment.start)
     land = class_codes(read_legend("land_use"), land_only=True)
     folds = judged_parts(cube, experiment, seed)
     tables = []
     for number, year in enumerate(experiment.targets):
-        observed, lasting = cube.map(year), _lasting(cube, experiment, year)
+        observed, lasting = cube.field("land_use", year), _lasting(cube, experiment, year)
         for one in predictions:
             simulated = one["land_use"][number].to_numpy()
             for fold, part in folds.items():
@@ -88,17 +88,17 @@ def count_predictions(
                     p = one["confidence"][number].to_numpy()
                     counts.append(count_calibration(p, simulated == observed, judged, cube.grid))
                 keys = {"experiment": name, "model": one.attrs["model"], "member": one.attrs["member"], "fold": fold,
-                        "region": cube.region, "lead": str(abs(year - experiment.start))}  # fmt: skip
+                        "region": cube.name, "lead": str(abs(year - experiment.start))}  # fmt: skip
                 tables.append(counts_with_keys(pd.concat(counts), **keys))
     return pd.concat(tables, ignore_index=True)
 
 
-def count_run(cube: RegionCube, run: Run, *made: dict[str, Predictions]) -> pd.DataFrame:
+def count_run(cube: Region, run: Run, *made: dict[str, Predictions]) -> pd.DataFrame:
     """Counts of every experiment; several sets of predictions are judged together.
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
     run : Run
     *made : dict
         Of `predict_all` and `read_peers`: by experiment, then by (model, member).

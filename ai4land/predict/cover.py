@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from ai4land.allocate import blocks_of_change, expected_map, most_probable_class, probability_of
 from ai4land.evaluate import RESOLUTIONS, count_calibration, count_maps, counts_with_keys, keep_lasting
+from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_crosswalk, read_legend, recode
-from ai4land.models.cover_start import CODES
 from ai4land.models.green import GreenModel
 from ai4land.predict.counts import LASTING_YEARS
-from ai4land.samples.vegetation import VegetationCube
-from ai4land.vegetation import VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.targets import read_target
 
 LEGENDS = ("land_cover", "land_cover_22", "land_use")  # 37, 22 and 8 classes
-_CELLS_AT_ONCE = 1_000_000
 _CERTAIN = {"persistence", "land_use_rule"}  # models that give no probabilities
 Title = tuple[str, str]  # model and member
 Labels = tuple[np.ndarray, np.ndarray]  # classes, and their probabilities
@@ -33,53 +33,62 @@ class Judged:
     maps: dict[str, dict[Title, np.ndarray]] = field(default_factory=dict)  # by experiment
 
 
-def predict_cover(model: GreenModel, cube: VegetationCube, prior_year: int, year: int) -> Labels:
-    """Most probable land cover of a region, and its probability.
+def predict_cover(model: GreenModel, cube: Region, prior_year: int, year: int) -> dict[str, Labels]:
+    """Land cover of a region by each rule that makes a map of probabilities, and the probability of its classes.
 
     Returns
     -------
-    numpy.ndarray, shape (y, x), uint8
-        Lowest code on a tie; 0 without data.
-    numpy.ndarray, shape (y, x), float32
-        Probability (1).
+    dict of str to (numpy.ndarray, numpy.ndarray)
+        ``most_probable``, the lowest code on a tie; and, of models that are given the prior map, ``expected_change``
+        (`ai4land.allocate.expected_map`), the product's rule. Classes (y, x) uint8, 0 without data; probabilities
+        (y, x) float32.
     """
-    rows, cols = cube.grid.shape
-    labels, confidence = np.zeros((rows, cols), np.uint8), np.zeros((rows, cols), np.float32)
-    step = max(_CELLS_AT_ONCE // cols, 1)
-    for top in range(0, rows, step):
-        part = slice(top, min(top + step, rows))
-        p = model.predict(cube, prior_year, year, window=(part, slice(None)))["land_cover"]
-        confidence[part] = p.max(0)
-        labels[part] = np.where(confidence[part] > 0, CODES[p.argmax(0)], 0)
-    return labels, confidence
+    target, shape = read_target("land_cover"), cube.grid.shape
+    rules = ["most_probable", *(["expected_change"] if sees_prior(model) else [])]
+    made = {rule: (np.zeros(shape, np.uint8), np.zeros(shape, np.float32)) for rule in rules}
+    for part in blocks_of_change(shape, cube.corner):
+        p = model.predict(cube, prior_year, year, window=part)["land_cover"]
+        for rule, (labels, probability) in made.items():
+            if rule == "most_probable":
+                labels[part] = most_probable_class(target, p)
+            else:
+                corner = part.moved(*cube.corner).corner
+                labels[part] = expected_map(target, p, cube.field("land_cover", prior_year, part), corner)
+            probability[part] = probability_of(target, p, labels[part])
+    return made
+
+
+def sees_prior(model: GreenModel) -> bool:
+    """Whether a model gives probabilities of change from a prior map of land cover that it is given."""
+    return model.name not in _CERTAIN and bool(getattr(getattr(model, "given", None), "prior_cover", False))
 
 
 def _as_legend(cover: np.ndarray, legend: str) -> np.ndarray:
     return cover if legend == "land_cover" else recode(cover, read_crosswalk("land_cover", legend), "land cover")
 
 
-def _lasting(cube: VegetationCube, experiment: VegetationExperiment, year: int) -> np.ndarray | None:
+def _lasting(cube: Region, experiment: Experiment, year: int) -> np.ndarray | None:
     """Observed map without changes that do not last, None where the maps to tell are not there."""
     later = [year + experiment.sign * i for i in range(LASTING_YEARS)]
-    if not set(later) <= set(cube.land_cover.years):
+    if not set(later) <= set(cube.years("land_cover")):
         return None
-    return keep_lasting(cube.land_cover.at(experiment.start), [cube.land_cover.at(y) for y in later], 0)
+    return keep_lasting(cube.field("land_cover", experiment.start), [cube.field("land_cover", y) for y in later], 0)
 
 
 def count_cover(
-    cube: VegetationCube, name: str, experiment: VegetationExperiment, year: int, made: Mapping[Title, Labels]
+    cube: Region, name: str, experiment: Experiment, year: int, made: Mapping[Title, Labels]
 ) -> pd.DataFrame:
     """Counts of the maps of one test year, all models on the same cells.
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     name : str
         Of the experiment.
-    experiment : VegetationExperiment
+    experiment : Experiment
     year : int
     made : mapping of (str, str) to tuple of numpy.ndarray
-        Of `predict_cover`, by model and member.
+        Classes and their probabilities, by model and member.
 
     Returns
     -------
@@ -88,14 +97,14 @@ def count_cover(
         level 1, 8 of land use. Change is counted in blocks of 2 cells and more; the three maps themselves are those of
         one cell. Calibration is that of the 37 classes.
     """
-    prior, observed = cube.land_cover.at(experiment.start), cube.land_cover.at(year)
+    prior, observed = cube.field("land_cover", experiment.start), cube.field("land_cover", year)
     lasting = _lasting(cube, experiment, year)
     where = np.all([labels != 0 for labels, _ in made.values()], axis=0)
     land = class_codes(read_legend("land_cover"), land_only=True)
     judged = where & np.isin(prior, land) & np.isin(observed, land)
     tables = []
     for (model, member), (labels, confidence) in made.items():
-        keys = {"experiment": name, "target": "land_cover", "model": model, "member": member, "region": cube.region,
+        keys = {"experiment": name, "target": "land_cover", "model": model, "member": member, "region": cube.name,
                 "lead": str(abs(year - experiment.start))}  # fmt: skip
         for legend in LEGENDS:
             p, o, s = (_as_legend(m, legend) for m in (prior, observed, labels))
@@ -109,7 +118,7 @@ def count_cover(
 
 
 def judge_cover(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, VegetationExperiment],
+    models: Mapping[Title, GreenModel], cube: Region, experiments: Mapping[str, Experiment],
     folders: Mapping[Title, Path],
 ) -> Judged:  # fmt: skip
     """Fit every model on each experiment, predict its test maps from the map it starts from, and count.
@@ -118,8 +127,8 @@ def judge_cover(
     ----------
     models : mapping of (str, str) to GreenModel
         By name and member; they are fitted anew for each experiment.
-    cube : VegetationCube
-    experiments : mapping of str to VegetationExperiment
+    cube : Region
+    experiments : mapping of str to Experiment
     folders : mapping of (str, str) to pathlib.Path
         Where to save what was learned for the first experiment, by name and member.
 
@@ -142,7 +151,8 @@ def judge_cover(
             made: dict[Title, Labels] = {}
             for title, model in models.items():
                 start = time.perf_counter()
-                made[title] = predict_cover(model, cube, experiment.start, year)
+                for rule, map_of in predict_cover(model, cube, experiment.start, year).items():
+                    made[title[0], title[1] if rule == "most_probable" else f"{title[1]}+{rule}"] = map_of
                 costs[title]["prediction_seconds"] += time.perf_counter() - start
             out.counts.append(count_cover(cube, name, experiment, year, made))
             out.maps[name] = {title: labels for title, (labels, _) in made.items()}

@@ -8,21 +8,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ai4land.allocate import expected_map, most_probable_class, probability_of
 from ai4land.evaluate import count_calibration, count_maps, counts_with_keys, score_counts
 from ai4land.evaluate.consistency import class_misfit, spread_table
 from ai4land.evaluate.leaf_area import count_leaves, pick, score_leaves
+from ai4land.experiments import Experiment
 from ai4land.legend import class_codes, read_legend
 from ai4land.models.green import GreenModel, Pair
-from ai4land.models.green_chain import as_expected, most_likely, predict_chain
-from ai4land.models.green_inputs import CLASSES, COVER, GROUPS, LEAVES, USE, places
+from ai4land.models.green_chain import predict_chain
+from ai4land.models.green_inputs import COVER, GROUPS, LEAVES, USE, places
 from ai4land.models.green_predict import ERROR
 from ai4land.models.green_tables import mean_seasons
 from ai4land.models.leaf_baselines import CellMean, Climatology, GlobalMean, LeafPersistence
 from ai4land.models.leaf_rows import land_and_water
 from ai4land.predict.cover import Labels, count_cover
 from ai4land.samples.predictors import Given, level_1
-from ai4land.samples.vegetation import WHOLE, VegetationCube
-from ai4land.vegetation import VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.targets import read_target
+from ai4land.windows import WHOLE
 
 Title = tuple[str, str]  # model and member
 PERSISTENCE, TRUTH = ("persistence", "all"), ("observed", "all")
@@ -57,7 +60,7 @@ class Together:
 
 
 def fit_timed(
-    models: Mapping[str, GreenModel], cube: VegetationCube, experiment: VegetationExperiment, folder: Path
+    models: Mapping[str, GreenModel], cube: Region, experiment: Experiment, folder: Path
 ) -> pd.DataFrame:  # fmt: skip
     """Fit models one after the other, and save them as ``<folder>/<name>-<region>``.
 
@@ -69,13 +72,13 @@ def fit_timed(
     rows = []
     for name, model in models.items():
         start = time.perf_counter()
-        model.fit(cube, experiment).save(folder / f"{name}-{cube.region}")
+        model.fit(cube, experiment).save(folder / f"{name}-{cube.name}")
         rows.append((name, time.perf_counter() - start, getattr(model, "parameters", 0)))
     return pd.DataFrame(rows, columns=["model", "training_seconds", "parameters"]).set_index("model")
 
 
 def _predicted(
-    chain: Sequence[GreenModel], joint: GreenModel, cube: VegetationCube, pair: Pair, seconds: dict[Title, float]
+    chain: Sequence[GreenModel], joint: GreenModel, cube: Region, pair: Pair, seconds: dict[Title, float]
 ) -> Made:
     """What a year becomes by the chain, by its later parts given the observed maps, and by the joint model."""
     starts = [time.perf_counter()]
@@ -89,29 +92,28 @@ def _predicted(
     return made
 
 
-def class_maps(target: str, made: Made, prior: np.ndarray) -> dict[Title, Labels]:
+def class_maps(target: str, made: Made, prior: np.ndarray, corner: tuple[int, int]) -> dict[Title, Labels]:
     """Maps of one target and the probabilities of their labels, by model and member.
 
     With as much change as the probabilities expect; and the most probable class (member ``most_probable``, or that
     added to another), which where change is rare is nearly always the prior one. Persistence is the prior.
     """
-    codes, maps = np.array(CLASSES[target]), {PERSISTENCE: (prior, np.ones(prior.shape, np.float32))}
+    one, maps = read_target(target), {PERSISTENCE: (prior, np.ones(prior.shape, np.float32))}
     for (model, member), found in made.items():
         if target in found:
-            shares, expected = found[target], as_expected(target, found[target], prior)
-            place = np.minimum(places(expected, codes), codes.size - 1)
-            maps[model, member] = expected, np.take_along_axis(shares, place[None], 0)[0]
+            p = found[target]
             likely = "most_probable" if member == "all" else f"{member}+most_probable"
-            maps[model, likely] = most_likely(target, shares), shares.max(0)
+            for name, labels in ((member, expected_map(one, p, prior, corner)), (likely, most_probable_class(one, p))):
+                maps[model, name] = labels, probability_of(one, p, labels)
     return maps
 
 
 def count_use(
-    cube: VegetationCube, name: str, experiment: VegetationExperiment, year: int, made: Mapping[Title, Labels]
+    cube: Region, name: str, experiment: Experiment, year: int, made: Mapping[Title, Labels]
 ) -> pd.DataFrame:  # fmt: skip
     """Counts of maps of land use, all models on the same cells; as `ai4land.predict.cover.count_cover`."""
-    prior, observed = cube.land_use.at(experiment.start), cube.land_use.at(year)
-    missing = np.setdiff1d(np.arange(256), CLASSES[USE])
+    prior, observed = cube.field("land_use", experiment.start), cube.field("land_use", year)
+    missing = np.setdiff1d(np.arange(256), read_target(USE).codes)
     where = ~np.any([np.isin(labels, missing) for labels, _ in made.values()], axis=0)
     land = class_codes(read_legend(USE), land_only=True)
     judged, tables = where & np.isin(prior, land) & np.isin(observed, land), []
@@ -119,12 +121,12 @@ def count_use(
         counts = [count_maps(prior, observed, labels, where, cube.grid)]
         if (model, member) != PERSISTENCE:
             counts.append(count_calibration(confidence, labels == observed, judged, cube.grid))
-        keys = {"model": model, "member": member, "region": cube.region, "lead": str(abs(year - experiment.start))}
+        keys = {"model": model, "member": member, "region": cube.name, "lead": str(abs(year - experiment.start))}
         tables.append(counts_with_keys(pd.concat(counts), experiment=name, **keys))
     return pd.concat(tables, ignore_index=True)
 
 
-def _references(cube: VegetationCube, experiment: VegetationExperiment) -> list[GreenModel]:
+def _references(cube: Region, experiment: Experiment) -> list[GreenModel]:
     """What leaf area is judged beside: those of `count_leaves`."""
     climatology, means = Climatology().fit(cube, experiment), (GlobalMean(), CellMean())
     for model in means:
@@ -133,23 +135,23 @@ def _references(cube: VegetationCube, experiment: VegetationExperiment) -> list[
 
 
 def _count_leaves(
-    cube: VegetationCube, name: str, pair: Pair, leaves: dict[Title, np.ndarray], references: dict[str, np.ndarray],
+    cube: Region, name: str, pair: Pair, leaves: dict[Title, np.ndarray], references: dict[str, np.ndarray],
     where: np.ndarray,
 ) -> pd.DataFrame:  # fmt: skip
     """Counts of seasons, all cells (``fold`` all) and those apart whose land use or land cover changed."""
-    changed = np.any([y.at(pair[1]) != y.at(pair[0]) for y in (cube.land_use, cube.land_cover)], axis=0)
+    changed = np.any([cube.field(n, pair[1]) != cube.field(n, pair[0]) for n in (USE, COVER)], axis=0)
     lead, tables = str(abs(pair[1] - pair[0])), []
     for (model, member), season in leaves.items():
         for fold, part in (("all", where), ("changed", where & changed)):
             tables.append(count_leaves(
-                cube.leaf_area.at(pair[1]), season, references, cube.land_cover.at(pair[1]), part, cube.grid,
-                experiment=name, model=model, member=member, fold=fold, region=cube.region, lead=lead,
+                cube.field(LEAVES, pair[1]), season, references, cube.field(COVER, pair[1]), part, cube.grid,
+                experiment=name, model=model, member=member, fold=fold, region=cube.name, lead=lead,
             ))  # fmt: skip
     return pd.concat(tables, ignore_index=True)
 
 
 def judge_together(
-    chain: Sequence[GreenModel], joint: GreenModel, cube: VegetationCube, name: str, experiment: VegetationExperiment
+    chain: Sequence[GreenModel], joint: GreenModel, cube: Region, name: str, experiment: Experiment
 ) -> Together:
     """Predict the test years of an experiment both ways, and count.
 
@@ -160,10 +162,10 @@ def judge_together(
         with the observed maps of the year in place of its own (member ``observed``).
     joint : GreenModel
         Of all three.
-    cube : VegetationCube
+    cube : Region
     name : str
         Of the experiment, in the counts.
-    experiment : VegetationExperiment
+    experiment : Experiment
 
     Returns
     -------
@@ -172,25 +174,26 @@ def judge_together(
     """
     baselines, seconds = _references(cube, experiment), dict[Title, float]()
     classes, counted, consistency, spread = list[pd.DataFrame](), list[pd.DataFrame](), [], list[pd.DataFrame]()
-    usual = mean_seasons(cube, list(range(experiment.train[0], experiment.train[1] + 1)))
+    usual = mean_seasons(cube, list(experiment.learned("train")))
     for year in experiment.targets:
         pair, lead = (experiment.start, year), str(abs(year - experiment.start))
         made = _predicted(chain, joint, cube, pair, seconds)
-        use, cover = (class_maps(t, made, y.at(pair[0])) for t, y in ((USE, cube.land_use), (COVER, cube.land_cover)))
+        use = class_maps(USE, made, cube.field("land_use", pair[0]), cube.corner)
+        cover = class_maps(COVER, made, cube.field("land_cover", pair[0]), cube.corner)
         classes += [count_use(cube, name, experiment, year, use), count_cover(cube, name, experiment, year, cover)]
         references = {model.name: model.predict(cube, *pair)[LEAVES] for model in baselines}
         leaves = {title: found[LEAVES] for title, found in made.items()} | {PERSISTENCE: references["persistence"]}
         where = land_and_water(cube, Given(land_cover=True), year, WHOLE)[0]
         where &= np.all([np.isfinite(season).all(0) for season in (*leaves.values(), *references.values())], axis=0)
         counted.append(_count_leaves(cube, name, pair, leaves, references, where))
-        seasons = leaves | {TRUTH: cube.leaf_area.at(year)}
-        labels = dict.fromkeys((TRUTH, OBSERVED), cube.land_cover.at(year))
+        seasons = leaves | {TRUTH: cube.field("leaf_area_index", year)}
+        labels = dict.fromkeys((TRUTH, OBSERVED), cube.field("land_cover", year))
         labels |= {title: cover[title][0] for title in (PERSISTENCE, CHAIN, JOINT)}
         for title, season in seasons.items():
             misfit = class_misfit(season, places(level_1(labels[title]), GROUPS), usual, where)
             consistency.append((*title, lead, misfit))
         for (model, member), found in made.items():
-            table = spread_table(cube.leaf_area.at(year), found[LEAVES], found[ERROR], where)
+            table = spread_table(cube.field("leaf_area_index", year), found[LEAVES], found[ERROR], where)
             spread.append(table.assign(model=model, member=member, lead=lead))
     fit = pd.DataFrame(consistency, columns=["model", "member", "lead", "class_misfit"])
     seconds = {title: total / len(experiment.targets) for title, total in seconds.items()}

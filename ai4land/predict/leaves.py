@@ -15,14 +15,16 @@ from tqdm import tqdm
 
 from ai4land.evaluate.leaf_area import REFERENCES, count_leaves
 from ai4land.evaluate.leaf_maps import anomaly_skill, neighbour_difference
+from ai4land.experiments import Experiment
 from ai4land.grid import CHUNK_CELLS, Grid
 from ai4land.models.green import GreenModel
 from ai4land.models.leaf_baselines import CellMean, Climatology, GlobalMean, LeafPersistence
 from ai4land.models.leaf_rows import BLOCK, blocks_of, land_and_water
 from ai4land.models.leaf_trees import GIVEN
 from ai4land.samples.patches import hide_patches
-from ai4land.samples.vegetation import WHOLE, VegetationCube, Window, Yearly
-from ai4land.vegetation import MONTHS, VegetationExperiment
+from ai4land.samples.region import Region
+from ai4land.vegetation import MONTHS
+from ai4land.windows import WHOLE, Window
 
 Title = tuple[str, str]  # model and member
 _PACKED = {"dtype": "uint16", "scale_factor": 0.01, "_FillValue": 65535}
@@ -39,7 +41,7 @@ class JudgedLeaves:
     skill: dict[str, dict[Title, np.ndarray]] = field(default_factory=dict)  # by experiment
 
 
-def _references(cube: VegetationCube, experiment: VegetationExperiment) -> dict[Title, GreenModel]:
+def _references(cube: Region, experiment: Experiment) -> dict[Title, GreenModel]:
     climatology, out = Climatology().fit(cube, experiment), {}
     for model in (GlobalMean(), CellMean()):
         model.season = climatology.season
@@ -66,11 +68,11 @@ def _write(store: Path, group: str, season: np.ndarray, number: int, rows: slice
 
 def _strips(grid: Grid) -> list[Window]:
     """Rows of a region that are in work at a time."""
-    return [(slice(top, min(top + BLOCK, grid.rows)), slice(0, grid.cols)) for top in range(0, grid.rows, BLOCK)]
+    return Window.whole(grid.shape).tiles((BLOCK, grid.cols))
 
 
 def _judge_strip(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, name: str, experiment: VegetationExperiment,
+    models: Mapping[Title, GreenModel], cube: Region, name: str, experiment: Experiment,
     window: Window, costs: dict[Title, float],
 ) -> tuple[pd.DataFrame, dict[int, dict[Title, np.ndarray]]]:  # fmt: skip
     """Counts and seasons of a strip, all models on the same cells; ``costs`` gets the seconds of prediction."""
@@ -85,15 +87,15 @@ def _judge_strip(
         references = {title[0]: season for title, season in made[year].items() if title[0] in REFERENCES}
         for (kind, member), season in made[year].items():
             counts.append(count_leaves(
-                cube.leaf_area.at(year, window), season, references, cube.land_cover.at(year, window), where,
-                cube.grid.cut(*window), experiment=name, model=kind, member=member, region=cube.region,
-                lead=str(abs(year - experiment.start)),
+                cube.field("leaf_area_index", year, window), season, references,
+                cube.field("land_cover", year, window), where, cube.grid.cut(*window), experiment=name, model=kind,
+                member=member, region=cube.name, lead=str(abs(year - experiment.start)),
             ))  # fmt: skip
     return pd.concat(counts), made
 
 
 def judge_leaves(
-    models: Mapping[Title, GreenModel], cube: VegetationCube, experiments: Mapping[str, VegetationExperiment],
+    models: Mapping[Title, GreenModel], cube: Region, experiments: Mapping[str, Experiment],
     folders: Mapping[Title, Path], store: Path,
 ) -> JudgedLeaves:  # fmt: skip
     """Fit every model on each experiment, predict its test years from the season it starts from, and count.
@@ -105,8 +107,8 @@ def judge_leaves(
     ----------
     models : mapping of (str, str) to GreenModel
         By name and member; they are fitted anew for each experiment.
-    cube : VegetationCube
-    experiments : mapping of str to VegetationExperiment
+    cube : Region
+    experiments : mapping of str to Experiment
     folders : mapping of (str, str) to pathlib.Path
         Where to save what was learned for the first experiment, by name and member.
     store : pathlib.Path
@@ -132,7 +134,7 @@ def judge_leaves(
         for window in tqdm(_strips(cube.grid), desc=f"{name}: test years", unit="strip", mininterval=5):
             counted, made = _judge_strip(every, cube, name, experiment, window, spent)
             counts.append(counted)
-            observed = [cube.leaf_area.at(year, window) for year in made]
+            observed = [cube.field("leaf_area_index", year, window) for year in made]
             usual = made[experiment.targets[-1]]["climatology", "all"]
             for title in every:
                 skill[name][title][window] = anomaly_skill(observed, [s[title] for s in made.values()], usual)
@@ -153,14 +155,14 @@ def read_season(store: Path, group: str, year: int) -> np.ndarray:
         return saved["leaf_area_index"].sel(time=str(year)).to_numpy().astype(np.float32)
 
 
-def on_land(seasons: Mapping[str, np.ndarray], cube: VegetationCube, year: int) -> dict[str, np.ndarray]:
+def on_land(seasons: Mapping[str, np.ndarray], cube: Region, year: int) -> dict[str, np.ndarray]:
     """Seasons (12, y, x) with NaN where a year has water or no data."""
     land, _ = land_and_water(cube, GIVEN, year, WHOLE)
     return {name: np.where(land, season, np.float32(np.nan)) for name, season in seasons.items()}
 
 
 def cover_response(
-    model: GreenModel, cube: VegetationCube, prior_year: int, year: int, before: int = 4, after: int = 2
+    model: GreenModel, cube: Region, prior_year: int, year: int, before: int = 4, after: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
     """What leaf area does where forest is turned into crop in the input, beside what it is around these cells.
 
@@ -171,7 +173,7 @@ def cover_response(
     Parameters
     ----------
     model : GreenModel
-    cube : VegetationCube
+    cube : Region
     prior_year, year : int
     before, after : int
         Land use, forest and cropland.
@@ -187,23 +189,18 @@ def cover_response(
     ValueError
         If no block has both.
     """
-    use, cover = cube.land_use.at(year), cube.land_cover.at(year).copy()
+    use, cover = cube.field("land_use", year), cube.field("land_cover", year).copy()
     window = max(blocks_of(cube.grid), key=lambda b: min((use[b] == before).sum(), (use[b] == after).sum()))
     here, others = use[window] == before, use[window] == after
     turned = here & hide_patches((here.shape[0], here.shape[1]), _TURNED, np.random.default_rng(0), _PATCH)
     if not turned.any() or not others.any():
-        raise ValueError(f"region {cube.region}: no block of {year} has land use {before} and {after}; take others.")
+        raise ValueError(f"region {cube.name}: no block of {year} has land use {before} and {after}; take others.")
     maps = {"land_use": use.copy(), "land_cover": cover}
     for name, code in (("land_use", after), ("land_cover", np.bincount(cover[window][others]).argmax())):
         maps[name][window][turned] = code
-    changed = cube.with_maps(**{name: _replaced(getattr(cube, name), year, field) for name, field in maps.items()})
+    changed = cube.with_years(**{name: {year: field} for name, field in maps.items()})
     first, second = (
         model.predict(c, prior_year, year, window=window)["leaf_area_index"][:, turned] for c in (cube, changed)
     )
-    around = neighbour_difference(cube.leaf_area.at(year, window), here, others)[:, turned]
+    around = neighbour_difference(cube.field("leaf_area_index", year, window), here, others)[:, turned]
     return np.nanmean(second - first, 1, dtype=float), np.nanmean(around, 1)
-
-
-def _replaced(yearly: Yearly, year: int, field: np.ndarray) -> Yearly:
-    """The same fields with another one in one year."""
-    return Yearly(yearly.name, yearly.years, lambda y, w: field[w] if y == year else yearly.at(y, w))

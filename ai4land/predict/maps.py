@@ -16,12 +16,12 @@ from ai4land.models.base import Model, most_probable
 from ai4land.predict.rules import RULES, TRAINED, Predictions, as_expected, as_wanted, by_rule
 from ai4land.predict.windows import predict_windows
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, Split, case_batch, make_split
+from ai4land.samples import Region, Split, case_batch, make_split
 from ai4land.sources import find_files, open_input
 
 
 def predict_experiment(
-    make_model: Callable[[], Model], cube: RegionCube, name: str, experiment: Experiment, seed: int,
+    make_model: Callable[[], Model], cube: Region, name: str, experiment: Experiment, seed: int,
     folder: Path | None = None, costs: list[dict] | None = None, trained: bool = False,
 ) -> xr.Dataset:  # fmt: skip
     """Fit a model on each split of an experiment and predict its test maps, each cell out of fold.
@@ -30,7 +30,7 @@ def predict_experiment(
     ----------
     make_model : callable
         Returns a new, unfitted model.
-    cube : RegionCube
+    cube : Region
     name : str
         Name of the experiment.
     experiment : Experiment
@@ -97,7 +97,7 @@ def _kept(model: Model, folder: Path, read: bool) -> Model:
     return model
 
 
-def _cost(model: Model, split: Split, cube: RegionCube, trained: float, predicted: float) -> dict[str, object]:
+def _cost(model: Model, split: Split, cube: Region, trained: float, predicted: float) -> dict[str, object]:
     return {
         "experiment": split.experiment, "model": model.name, "member": model.member, "fold": split.fold,
         "training_seconds": trained, "prediction_seconds": predicted,
@@ -106,7 +106,7 @@ def _cost(model: Model, split: Split, cube: RegionCube, trained: float, predicte
 
 
 def _as_dataset(
-    cube: RegionCube,
+    cube: Region,
     experiment: Experiment,
     labels: np.ndarray,
     confidence: np.ndarray | None,
@@ -127,7 +127,7 @@ def _as_dataset(
     return xr.Dataset(data, {"time": time, **cube.grid.coords()}, {"model": model, "member": member})
 
 
-def adopt_maps(cube: RegionCube, experiment: Experiment, maps: xr.DataArray, model: str, member: str) -> xr.Dataset:
+def adopt_maps(cube: Region, experiment: Experiment, maps: xr.DataArray, model: str, member: str) -> xr.Dataset:
     """A peer's maps, on the same cells, in the form of `predict_experiment`.
 
     Parameters
@@ -146,7 +146,7 @@ def save_predictions(path: Path, group: str, predictions: xr.Dataset) -> None:
 
 def predict_all(
     models: dict[str, Callable[[], Model]],
-    cube: RegionCube,
+    cube: Region,
     run: Run,
     store: Path,
     folders: dict[str, Path],
@@ -158,7 +158,7 @@ def predict_all(
     ----------
     models : dict of str to callable
         Group name in the store to a maker of new models.
-    cube : RegionCube
+    cube : Region
     run : Run
     store : pathlib.Path
         Zarr store ``predictions-<what>.zarr`` of the region; an older one is replaced. What fitting and predicting
@@ -205,7 +205,7 @@ def read_predictions(store: Path, name: str) -> Predictions:
     return found
 
 
-def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
+def read_peers(cube: Region, run: Run, raw: Path) -> dict[str, Predictions]:
     """A peer's published maps on the region's cells, for every experiment; empty where the run names none."""
     if run.inputs.peers is None:
         return {}
@@ -222,14 +222,14 @@ def read_peers(cube: RegionCube, run: Run, raw: Path) -> dict[str, Predictions]:
     return adopted
 
 
-def read_region_maps(folder: Path, cube: RegionCube, run: Run, raw: Path, name: str) -> Predictions:
+def read_region_maps(folder: Path, cube: Region, run: Run, raw: Path, name: str) -> Predictions:
     """All saved maps of one experiment in one region: trees and baselines, networks, and a peer's.
 
     Parameters
     ----------
     folder : pathlib.Path
         Results of the region.
-    cube : RegionCube
+    cube : Region
     run : Run
     raw : pathlib.Path
         Where a peer's maps are.

@@ -7,7 +7,7 @@ from ai4land.allocate import expected_change, match_areas
 from ai4land.allocate.wanted import wanted_areas
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.runs import Experiment
-from ai4land.samples import Batch, RegionCube
+from ai4land.samples import Batch, Region
 
 TRAINED = ("unet", "cnn", "xgboost", "random_forest", "sequence")
 # By rule: what is added to the model's name in scores, and the member.
@@ -23,7 +23,7 @@ def as_expected(probability: np.ndarray, batch: Batch, labels: np.ndarray, where
 
 
 def as_wanted(
-    cube: RegionCube, experiment: Experiment, year: int, probability: np.ndarray, batch: Batch, where: np.ndarray
+    cube: Region, experiment: Experiment, year: int, probability: np.ndarray, batch: Batch, where: np.ndarray
 ) -> np.ndarray:
     """Map whose class areas are those that the coarse input wants; 255 everywhere where it cannot tell."""
     prior, valid = batch.prior[0], batch.valid[0]

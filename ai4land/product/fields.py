@@ -7,7 +7,7 @@ import xarray as xr
 from ai4land.allocate.wanted import Wanted
 from ai4land.grid import COARSE_CELLS, Grid, block_index, grid_of
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples import RegionCube
+from ai4land.samples import Region
 
 _STRIP = 500  # rows in work at a time
 
@@ -92,11 +92,11 @@ def area_residual(labels: np.ndarray, wanted: Wanted) -> np.ndarray:
     return out.reshape(codes.size, *shape)
 
 
-def luh2_difference(cube: RegionCube, fraction: np.ndarray, year: int) -> np.ndarray:
+def luh2_difference(cube: Region, fraction: np.ndarray, year: int) -> np.ndarray:
     """Difference of class fractions from LUH2's own, (class, Y, X) float32; NaN where LUH2 has no such year."""
-    if cube.luh2 is None or year not in cube.luh2.years:
+    if "luh2_state" not in cube or year not in cube.years("luh2_state"):
         return np.full_like(fraction, np.nan)
-    return fraction - cube.luh2.fraction[cube.luh2.index(year)]
+    return fraction - cube.field("luh2_fraction", year)
 
 
 def product_areas(maps: xr.DataArray, model: str, member: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ stands in a list beside the store, which has its name only once it is whole; wha
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +17,6 @@ import xarray as xr
 from ai4land import source_digest
 from ai4land.allocate.wanted import class_pools, wanted_areas
 from ai4land.cube import Layout, open_cube, plan_layout, read_inputs
-from ai4land.cube.layout import coarse_window
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.product.fields import area_residual, coarse_shares, luh2_difference, member_spread
 from ai4land.product.jobs import run_jobs, worker_pool
@@ -26,10 +25,10 @@ from ai4land.product.store import product_template
 from ai4land.product.years import Years
 from ai4land.rollout import open_rollout
 from ai4land.runs import Experiment, Run
-from ai4land.samples import RegionCube, read_region
+from ai4land.samples import Region, read_region
 from ai4land.stitch import Tile, chance_of, plan_tiles, stitch_window, tile_weights
-from ai4land.stitch.tiles import Window, common_part, shift
 from ai4land.store import filling, is_whole, partial_path, read, remove_old, write
+from ai4land.windows import Window
 
 
 @dataclass(frozen=True)
@@ -111,25 +110,18 @@ def _rollout(path: Path, about: str) -> xr.Dataset:
 
 
 @lru_cache(maxsize=1)
-def _region(work: _Work, region: str, scenario: str | None) -> RegionCube:
+def _region(work: _Work, region: str, scenario: str | None) -> Region:
     return read_region(work.cube, work.run, region, scenario, resident=False)
 
 
-def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> RegionCube:
-    """A window of a region, with what the 0.25 degree fields need."""
-    cube = _region(work, region, scenario)
-    rows, cols = shift(window, work.tiles[region].own)
-    coarse = (..., *coarse_window((rows, cols)))
-    luh2 = cube.luh2 and replace(cube.luh2, states=cube.luh2.states[coarse], fraction=cube.luh2.fraction[coarse])
-    return replace(
-        cube, grid=cube.grid.cut(rows, cols), land_use=cube.land_use[:, rows, cols], fraction=cube.fraction[coarse],
-        area=cube.area[coarse], static={}, luh2=luh2,
-    )  # fmt: skip
+def _cut(work: _Work, region: str, window: Window, scenario: str | None) -> Region:
+    """A window of a region."""
+    return _region(work, region, scenario).cut(window.relative_to(work.tiles[region].own))
 
 
 def _rolled(work: _Work, region: str, window: Window, year: int, member: int) -> xr.Dataset:
     """What a member of a region's rollouts holds of a year in a window of the run's grid."""
-    rows, cols = shift(window, work.tiles[region].wide)
+    rows, cols = window.relative_to(work.tiles[region].wide)
     path = rollout_path(work.results, region, work.years.emulated[year], member)
     return _rollout(path, work.about).sel(time=year).isel(lat=rows, lon=cols)
 
@@ -138,8 +130,8 @@ def _member_chance(work: _Work, labels: np.ndarray, window: Window, year: int, m
     """Chance (1) of a map's classes by one member, blended across the regions' edges as the first member's is."""
     chance = np.zeros(labels.shape, np.float32)
     for region, tile in work.tiles.items():
-        if part := common_part(tile.covered, window):
-            one, here = _rolled(work, region, part, year, member), shift(part, window)
+        if part := tile.covered.intersection(window):
+            one, here = _rolled(work, region, part, year, member), part.relative_to(window)
             theirs, sure = one["land_use"].to_numpy(), one["confidence"].to_numpy()
             chance[here] += tile_weights(tile, part) * chance_of(labels[here], theirs, sure)
     return chance
@@ -150,7 +142,7 @@ def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
     if experiment := work.experiment(year):
         name = work.years.emulated[year]
         made = {r: _rollout(rollout_path(work.results, r, name, 0), work.about)
-                for r, tile in work.tiles.items() if common_part(tile.covered, window)}  # fmt: skip
+                for r, tile in work.tiles.items() if tile.covered.intersection(window)}  # fmt: skip
         labels, chance = stitch_window(work.tiles, made, region, year, window, class_pools(experiment))
         others = [_member_chance(work, labels, window, year, member) for member in range(1, experiment.members)]
         percent = 100 * np.mean([chance, *others], axis=0)
@@ -167,7 +159,8 @@ def _map(work: _Work, region: str, window: Window, year: int) -> np.ndarray | No
     if year in work.years.all:
         return read(work.partial, "land_use", work.years.all.index(year), window)
     cube = _region(work, region, _scenario(work, year + 1))
-    return cube.map(year, shift(window, work.tiles[region].own)) if year in cube.years else None
+    own = window.relative_to(work.tiles[region].own)
+    return cube.field("land_use", year, own) if year in cube.years("land_use") else None
 
 
 def _scenario(work: _Work, year: int) -> str | None:
@@ -184,7 +177,7 @@ def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
     spread = residual = None
     if experiment := work.experiment(year):
         free = np.isin(labels, class_codes(read_legend("land_use"), land_only=True))
-        wanted = wanted_areas(cube, experiment, year, cube.map(experiment.start), free)
+        wanted = wanted_areas(cube, experiment, year, cube.field("land_use", experiment.start), free)
         residual = area_residual(labels, wanted)
         rolled = [_rolled(work, region, window, year, member) for member in range(experiment.members)]
         spread = member_spread([one["land_use"].to_numpy() for one in rolled], cube.grid)
@@ -196,4 +189,4 @@ def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
         "luh2_difference": luh2_difference(cube, fraction, year),
     }  # fmt: skip
     fields = {f"coarse/{name}": value for name, value in values.items()}
-    write(work.partial, fields, work.years.all.index(year), coarse_window(window))
+    write(work.partial, fields, work.years.all.index(year), window.coarse())

@@ -53,6 +53,5 @@ def _fault(path: Path, wanted: set[int], tile: Tile) -> str:
     whole = years[: list(done.values()).index(False)] if not all(done.values()) else years
     if missing := [year for year in steps if year not in whole]:
         return f"ends at {whole[-1]} of {steps[-1]}" if whole else f"has none of {missing[0]}-{missing[-1]}"
-    have = zarr.open_array(path / "land_use", mode="r").shape[1:]
-    size = tuple(w.stop - w.start for w in tile.wide)
+    have, size = zarr.open_array(path / "land_use", mode="r").shape[1:], tile.wide.shape
     return "" if have == size else f"has {have[0]} x {have[1]} cells, not the {size[0]} x {size[1]} of halo {tile.halo}"

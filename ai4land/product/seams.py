@@ -10,6 +10,7 @@ from ai4land.product.rollouts import rollout_path
 from ai4land.rollout import open_rollout
 from ai4land.runs import Run
 from ai4land.stitch import Tile, count_disagreement, count_seam, edge_mask, join_regions, stitch_maps
+from ai4land.windows import Window
 
 
 def _opened(results: Path, tiles: dict[str, Tile], name: str) -> dict[str, xr.Dataset]:
@@ -59,5 +60,5 @@ def count_apart(run: Run, results: Path, tiles: dict[str, Tile], name: str, one:
 def hard_joins(results: Path, tiles: dict[str, Tile], name: str, blended: xr.DataArray) -> xr.DataArray:
     """Own cells of each region side by side in one year of a rollout: that of a ``blended`` map of the run's grid."""
     made = _opened(results, tiles, name)
-    whole = slice(0, blended.shape[0]), slice(0, blended.shape[1])
+    whole = Window.whole((blended.sizes["lat"], blended.sizes["lon"]))
     return blended.copy(data=join_regions(tiles, made, int(blended["time"]), whole))

@@ -25,7 +25,7 @@ PACKED = 0.3  # compressed bytes of one raw byte, with room to spare: the demo's
 
 def packed_bytes(groups: dict[str, Group], layout: Layout) -> int:
     """Bytes that a store will take on disk, about: cells of no region take none."""
-    cells = sum((rows.stop - rows.start) * (cols.stop - cols.start) for rows, cols in layout.regions.values())
+    cells = sum(rows * cols for rows, cols in (window.shape for window in layout.regions.values()))
     raw = sum(group.nbytes for group in groups.values())
     return int(PACKED * raw * cells / (layout.grid.rows * layout.grid.cols))
 

@@ -12,7 +12,7 @@ import xarray as xr
 from ai4land.legend import NO_DATA
 from ai4land.product.years import Years
 from ai4land.runs import Run
-from ai4land.targets import target
+from ai4land.targets import read_target
 from ai4land.templates import Field, class_coordinate, flag_variable, target_field
 
 REFERENCE, EMULATED = 0, 1
@@ -34,7 +34,7 @@ def confidence_field(comment: str, ancillary: str) -> Field:
 
 def fine_fields() -> dict[str, Field]:
     """Arrays on the fine cells, at the root of the store."""
-    codes = target("land_use").codes
+    codes = read_target("land_use").codes
     carried = "the model's, carried from year to year, mean over the members of the ensemble; 100 in reference years"
     return {
         "land_use": target_field(

@@ -7,7 +7,8 @@ from math import ceil
 import numpy as np
 
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import RegionCube
+from ai4land.samples.region import Region
+from ai4land.windows import WHOLE, Window
 
 MOST_CELLS = 2**24  # a region of 20 x 60 degrees has fewer
 
@@ -67,13 +68,13 @@ def earlier_years(prior_year: int, year: int, priors: int, known: Collection[int
     return tuple(found[1:])
 
 
-def thinned(cube: RegionCube) -> tuple[slice, slice]:
+def thinned(cube: Region) -> Window:
     """Rows and columns that statistics are taken from: all, or every second, third.. where there are too many cells."""
     step = ceil((cube.grid.rows * cube.grid.cols / MOST_CELLS) ** 0.5)
-    return slice(None, None, step), slice(None, None, step)
+    return Window(slice(None, None, step), slice(None, None, step))
 
 
-def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice(None), slice(None))) -> np.ndarray:
+def learnable(cube: Region, case: Case, window: Window = WHOLE) -> np.ndarray:
     """Cells of a case (in a window of it) with a label worth learning: data in both maps, land unless hidden.
 
     Ocean and water are taken over from the prior map, so a visible one teaches nothing.
@@ -83,7 +84,7 @@ def learnable(cube: RegionCube, case: Case, window: tuple[slice, slice] = (slice
     numpy.ndarray, shape (y, x), bool
     """
     land = class_codes(read_legend("land_use"), land_only=True)
-    prior, observed = cube.map(case.prior_year, window), cube.map(case.year, window)
+    prior, observed = cube.field("land_use", case.prior_year, window), cube.field("land_use", case.year, window)
     cells = np.isin(prior, land) & np.isin(observed, land)
     if case.hidden is not None:
         cells |= case.hidden[window] & (prior != NO_DATA) & (observed != NO_DATA)

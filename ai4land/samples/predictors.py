@@ -5,11 +5,12 @@ from functools import cache
 
 import numpy as np
 
-from ai4land.grid import COARSE_CELLS, Grid
+from ai4land.grid import Grid
 from ai4land.legend import class_codes, read_legend
+from ai4land.samples.region import Region
 from ai4land.samples.tables import class_densities
-from ai4land.samples.vegetation import VegetationCube, Window, Yearly
 from ai4land.vegetation import MONTHS
+from ai4land.windows import Window
 
 RADII = (2, 8)  # fine cells: shares of the classes in boxes of 5 and 17 cells
 _GROUP = 10  # codes of land cover are level 1 in tens, level 2 in ones
@@ -45,12 +46,6 @@ class Given:
 def level_1(codes: np.ndarray) -> np.ndarray:
     """Level-1 codes of land cover, 22 of them: 61 is 60; 0 is no data."""
     return np.asarray(codes) // _GROUP * _GROUP
-
-
-def _cells(window: Window, grid: Grid) -> Window:
-    """A window with numbers for its edges."""
-    rows, cols = (slice(*part.indices(n)[:2]) for part, n in zip(window, grid.shape, strict=True))
-    return rows, cols
 
 
 def between(values: np.ndarray, source: Grid, target: Grid) -> np.ndarray:
@@ -98,17 +93,14 @@ def _one_hot(prefix: str, labels: np.ndarray, names: dict[int, str]) -> dict[str
     return {f"{prefix}_{name}": (labels == code).astype(np.float32) for code, name in names.items()}
 
 
-def _shares(maps: Yearly, year: int, cells: Window, grid: Grid) -> dict[str, np.ndarray]:
+def _shares(cube: Region, year: int, cells: Window) -> dict[str, np.ndarray]:
     """One-hot land use, and the shares of its classes around every cell."""
     names = _names("land_use")
     codes = np.array(list(names))
-    out = _one_hot("land_use", maps.at(year, cells), names)
+    out = _one_hot("land_use", cube.field("land_use", year, cells), names)
     for radius in RADII:
-        wide = tuple(
-            slice(max(p.start - radius, 0), min(p.stop + radius, n)) for p, n in zip(cells, grid.shape, strict=True)
-        )
-        inside = tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(cells, wide, strict=True))
-        shares = class_densities(maps.at(year, wide), radius, codes)[(..., *inside)]  # type: ignore[arg-type]
+        wide = cells.grown(radius, Window.whole(cube.grid.shape))
+        shares = class_densities(cube.field("land_use", year, wide), radius, codes)[..., *cells.relative_to(wide)]
         out |= {f"land_use_{names[int(c)]}_{radius}": share for c, share in zip(codes, shares, strict=True)}
     return out
 
@@ -119,25 +111,25 @@ def cover_groups() -> dict[int, str]:
     return {int(code): names[int(code)] for code in np.unique(level_1(np.array(list(names))))}
 
 
-def _climate_of_year(cube: VegetationCube, year: int, target: Grid) -> dict[str, np.ndarray]:
+def _climate_of_year(cube: Region, year: int, target: Grid) -> dict[str, np.ndarray]:
     """Annual means of every variable, and the mean temperature of the coldest and the warmest month."""
-    months = cube.climate.of(year)  # (month, variable, Y, X)
-    fields = dict(zip((f"annual_{n}" for n in cube.climate.names), months.mean(0), strict=True))
-    air = months[:, cube.climate.names.index("air_temperature")]
+    months = cube.field("climate", year)  # (month, variable, Y, X)
+    fields = dict(zip((f"annual_{n}" for n in cube.names("climate")), months.mean(0), strict=True))
+    air = months[:, cube.names("climate").index("air_temperature")]
     fields |= {"coldest_month": air.min(0), "warmest_month": air.max(0)}
-    fine = between(np.stack(list(fields.values())), cube.climate.grid, target)
+    fine = between(np.stack(list(fields.values())), cube.grid_of("climate"), target)
     return dict(zip(fields, fine, strict=True))
 
 
 def annual_fields(
-    cube: VegetationCube, given: Given, prior_year: int, year: int, window: Window,
+    cube: Region, given: Given, prior_year: int, year: int, window: Window,
     hidden: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Predictors that a year has once.
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     given : Given
     prior_year, year : int
     window : tuple of slice
@@ -155,34 +147,34 @@ def annual_fields(
     ValueError
         If a map or the climate of a year is not there.
     """
-    cells = _cells(window, cube.grid)
+    cells = Window(*window).resolved(cube.grid.shape)
     fine = cube.grid.cut(*cells)
     shown = np.ones(fine.shape, bool) if hidden is None else ~hidden
     prior = given.prior_cover or given.prior_leaves
     out: dict[str, np.ndarray] = {}
     if given.land_use:
-        out |= _shares(cube.land_use, year, cells, cube.grid)
+        out |= _shares(cube, year, cells)
         if prior:
-            out |= _one_hot("prior_land_use", cube.land_use.at(prior_year, cells), _names("land_use"))
+            out |= _one_hot("prior_land_use", cube.field("land_use", prior_year, cells), _names("land_use"))
     if given.land_cover:
-        out |= _one_hot("land_cover", level_1(cube.land_cover.at(year, cells)), cover_groups())
+        out |= _one_hot("land_cover", level_1(cube.field("land_cover", year, cells)), cover_groups())
         if prior:
-            out |= _one_hot("land_cover_before", level_1(cube.land_cover.at(prior_year, cells)), cover_groups())
+            out |= _one_hot("land_cover_before", level_1(cube.field("land_cover", prior_year, cells)), cover_groups())
     if given.prior_cover:
-        prior_cover = np.where(shown, cube.land_cover.at(prior_year, cells), 0)
+        prior_cover = np.where(shown, cube.field("land_cover", prior_year, cells), 0)
         out |= _one_hot("prior_land_cover", prior_cover, _names("land_cover"))
     if prior:
         out["hidden"] = (~shown).astype(np.float32)
         out["years"] = np.full(fine.shape, year - prior_year, np.float32)
-    out |= {n: np.asarray(v[cells], np.float32) for n, v in cube.static.items() if n != "koppen"}
-    if "koppen" in cube.static:
-        out |= _zones(np.asarray(cube.static["koppen"][cells]))
-    if cube.luh2 is not None:
-        states = between(cube.luh2.states[cube.luh2.index(year)], cube.grid.blocks(COARSE_CELLS), fine)
-        out |= {f"luh2_{n}": field for n, field in zip(cube.luh2.names, states, strict=True)}
+    out |= {n: np.asarray(cube.field(n, window=cells), np.float32) for n in cube.static if n != "koppen"}
+    if "koppen" in cube:
+        out |= _zones(cube.field("koppen", window=cells))
+    if "luh2_state" in cube:
+        states = between(cube.field("luh2_state", year), cube.grid_of("luh2_state"), fine)
+        out |= {f"luh2_{n}": field for n, field in zip(cube.names("luh2_state"), states, strict=True)}
     if given.climate:
         out |= _climate_of_year(cube, year - given.coupled, fine)
-        out["co2"] = np.full(fine.shape, cube.co2[_of(cube, year)], np.float32)
+        out["co2"] = np.full(fine.shape, cube.field("co2", year), np.float32)
     return out
 
 
@@ -193,26 +185,15 @@ def _zones(zone: np.ndarray) -> dict[str, np.ndarray]:
     return {f"climate_{g}": np.isin(zone, codes).astype(np.float32) for g, codes in groups.items()}
 
 
-def _of(cube: VegetationCube, year: int) -> int:
-    """A year that CO2 has, or an error that names those there are."""
-    if year not in cube.co2:
-        years = sorted(cube.co2)
-        have = f"{years[0]}-{years[-1]}" if years else "none"
-        raise ValueError(
-            f"CO2: no value of {year}, there are {have}; name co2 (and co2_scenarios, after 2014) in the run's inputs."
-        )
-    return year
-
-
 def monthly_fields(
-    cube: VegetationCube, given: Given, prior_year: int, year: int, window: Window,
+    cube: Region, given: Given, prior_year: int, year: int, window: Window,
     hidden: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Predictors that every month of a year has: climate of the month and of the one before it, and the prior season.
 
     Parameters
     ----------
-    cube : VegetationCube
+    cube : Region
     given : Given
         ``coupled`` leaves the climate of the month itself out.
     prior_year, year, window, hidden
@@ -224,19 +205,19 @@ def monthly_fields(
         ``<variable>`` and ``<variable>_before`` in the variable's unit; ``prior_leaf_area`` (m2 m-2), NaN where hidden.
         The month before January is the December before, or, where there is no such year, January itself.
     """
-    cells = _cells(window, cube.grid)
+    cells = Window(*window).resolved(cube.grid.shape)
     fine = cube.grid.cut(*cells)
     out: dict[str, np.ndarray] = {}
     if given.climate:
-        months = cube.climate.of(year)
-        december = cube.climate.of(year - 1)[-1:] if year - 1 in cube.climate.years else months[:1]
-        before = between(np.concatenate([december, months[:-1]]), cube.climate.grid, fine)
-        now = None if given.coupled else between(months, cube.climate.grid, fine)
-        for number, name in enumerate(cube.climate.names):
+        months = cube.field("climate", year)
+        december = cube.field("climate", year - 1)[-1:] if year - 1 in cube.years("climate") else months[:1]
+        before = between(np.concatenate([december, months[:-1]]), cube.grid_of("climate"), fine)
+        now = None if given.coupled else between(months, cube.grid_of("climate"), fine)
+        for number, name in enumerate(cube.names("climate")):
             out |= {} if now is None else {name: now[:, number]}
             out[f"{name}_before"] = before[:, number]
     if given.prior_leaves:
-        season = cube.leaf_area.at(prior_year, cells).astype(np.float32)
+        season = cube.field("leaf_area_index", prior_year, cells).astype(np.float32)
         out["prior_leaf_area"] = season if hidden is None else np.where(hidden, np.float32(np.nan), season)
     assert all(field.shape[0] == MONTHS for field in out.values())
     return out

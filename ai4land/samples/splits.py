@@ -12,18 +12,19 @@ from scipy import ndimage
 from ai4land.grid import block_index, hash_unit
 from ai4land.legend import NO_DATA
 from ai4land.runs import Experiment
-from ai4land.samples.arrays import Batch, RegionCube, make_batch
+from ai4land.samples.arrays import Batch, make_batch
 from ai4land.samples.cases import Case, Split, earlier_years
 from ai4land.samples.patches import hide_patches
+from ai4land.samples.region import Region
 
 RADII = (1, 2, 4, 8, 16)  # fine cells: densities of a class in boxes of 3 to 33 cells
 BUFFER = max(RADII)  # fine cells: the receptive field of the neighbourhood features
 
 
-def _known(cube: RegionCube, experiment: Experiment) -> list[int]:
+def _known(cube: Region, experiment: Experiment) -> list[int]:
     """Years whose maps may be known when test years are predicted: the start and those on its other side."""
     step = 1 if experiment.targets[0] > experiment.start else -1
-    return [year for year in cube.years if (year - experiment.start) * step <= 0]
+    return [year for year in cube.years("land_use") if (year - experiment.start) * step <= 0]
 
 
 def deal_folds(valid: np.ndarray, cells: int, folds: int, seed: int) -> np.ndarray:
@@ -65,7 +66,7 @@ def _dilated(mask: np.ndarray, cells: int) -> np.ndarray:
     return ndimage.maximum_filter(mask, 2 * cells + 1, mode="constant", cval=0)
 
 
-def _spatial_split(name: str, experiment: Experiment, cube: RegionCube, fold: int, seed: int) -> Split:
+def _spatial_split(name: str, experiment: Experiment, cube: Region, fold: int, seed: int) -> Split:
     folds = spatial_folds(cube, experiment, seed)
     here = folds == fold
     test_hidden = _dilated(here, BUFFER)
@@ -101,7 +102,7 @@ def _year_cases(
 
 
 def _test_cases(
-    cube: RegionCube, experiment: Experiment, hidden: np.ndarray | None = None, where: np.ndarray | None = None
+    cube: Region, experiment: Experiment, hidden: np.ndarray | None = None, where: np.ndarray | None = None
 ) -> list[Case]:
     start, known = experiment.start, _known(cube, experiment)
     return [
@@ -109,12 +110,12 @@ def _test_cases(
     ]
 
 
-def first_case(cube: RegionCube, experiment: Experiment) -> Case:
+def first_case(cube: Region, experiment: Experiment) -> Case:
     """Case of the first test year: what is known when a rollout starts."""
     return _test_cases(cube, experiment)[0]
 
 
-def _drawn_blocks(cube: RegionCube, cells: int, seed: int) -> np.ndarray:
+def _drawn_blocks(cube: Region, cells: int, seed: int) -> np.ndarray:
     """A number in [0, 1) of each block of cells, counted from 90 N and 180 W: a region and the whole run agree."""
     grid = cube.grid
     row, col = (
@@ -124,30 +125,28 @@ def _drawn_blocks(cube: RegionCube, cells: int, seed: int) -> np.ndarray:
     return hash_unit(seed, row[:, None], col[None, :])
 
 
-def held_out(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+def held_out(cube: Region, experiment: Experiment, seed: int) -> np.ndarray:
     """Cells of the spatial blocks that a split by years holds out in every year, (y, x) bool."""
     if not experiment.held_blocks:
         return np.zeros(cube.grid.shape, bool)
     return _drawn_blocks(cube, experiment.fold_cells, seed) < 1 / experiment.held_blocks
 
 
-def spatial_folds(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+def spatial_folds(cube: Region, experiment: Experiment, seed: int) -> np.ndarray:
     """Spatial fold of each cell, (y, x) int; -1 where there is none. In a split by years too, drawn block by block."""
-    valid = cube.map(experiment.start) != NO_DATA
+    valid = cube.field("land_use", experiment.start) != NO_DATA
     if experiment.train is None:
         return deal_folds(valid, experiment.fold_cells, experiment.folds, seed)
     drawn = _drawn_blocks(cube, experiment.fold_cells, seed + 1)
     return np.where(valid, (drawn * experiment.folds).astype(int), -1)
 
 
-def _year_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | None, seed: int) -> Split:
-    assert experiment.train and experiment.validation
+def _year_split(name: str, experiment: Experiment, cube: Region, fold: int | None, seed: int) -> Split:
     where = ~held_out(cube, experiment, seed) if experiment.held_blocks else None
     here = None if fold is None else spatial_folds(cube, experiment, seed) == fold
     if here is not None:
         where = ~here if where is None else where & ~here
-    train = range(experiment.train[0], experiment.train[1] + 1)
-    held = range(experiment.validation[0], experiment.validation[1] + 1)
+    train, held = experiment.learned("train"), experiment.learned("validation")
     both = range(min(train[0], held[0]), max(train[-1], held[-1]) + 1)
     longest = max(abs(year - experiment.start) for year in experiment.targets)
     forward = experiment.targets[0] > experiment.start
@@ -159,12 +158,12 @@ def _year_split(name: str, experiment: Experiment, cube: RegionCube, fold: int |
                  statics=experiment.statics, coarse=experiment.coarse)  # fmt: skip
 
 
-def masked(cube: RegionCube, experiment: Experiment, seed: int) -> np.ndarray:
+def masked(cube: Region, experiment: Experiment, seed: int) -> np.ndarray:
     """Cells whose prior an experiment hides in random patches, the same in all its test years, (y, x) bool."""
     return hide_patches(cube.grid.shape, experiment.mask_ratio, np.random.default_rng([seed, experiment.start]))
 
 
-def _borrowed_split(name: str, experiment: Experiment, cube: RegionCube, seed: int) -> Split:
+def _borrowed_split(name: str, experiment: Experiment, cube: Region, seed: int) -> Split:
     """Test cases only: the models are another experiment's."""
     hidden = masked(cube, experiment, seed) if experiment.mask_ratio else None
     test = _test_cases(cube, experiment, hidden)
@@ -173,7 +172,7 @@ def _borrowed_split(name: str, experiment: Experiment, cube: RegionCube, seed: i
     )
 
 
-def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | None, seed: int) -> Split:
+def make_split(name: str, experiment: Experiment, cube: Region, fold: int | None, seed: int) -> Split:
     """Cases that an experiment trains on, stops by, and is judged on.
 
     Parameters
@@ -181,7 +180,7 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
     name : str
         Name of the experiment.
     experiment : Experiment
-    cube : RegionCube
+    cube : Region
     fold : int, optional
         Which spatial fold is held out; None where there are none.
     seed : int
@@ -197,19 +196,20 @@ def make_split(name: str, experiment: Experiment, cube: RegionCube, fold: int | 
     return _spatial_split(name, experiment, cube, fold, seed)
 
 
-def case_batch(cube: RegionCube, split: Split, case: Case) -> Batch:
+def case_batch(cube: Region, split: Split, case: Case) -> Batch:
     """Inputs of one case as its split allows them."""
-    earlier = [cube.map(year) for year in case.earlier]
+    earlier = [cube.field("land_use", year) for year in case.earlier]
     return make_batch(
         cube, case.prior_year, case.year, split.coarse_cells, case.hidden, split.statics, split.coarse, None, earlier
     )
 
 
-def data_digest(cube: RegionCube, cases: list[Case]) -> str:
+def data_digest(cube: Region, cases: list[Case]) -> str:
     """Hash of what is learned from: the region's maps, layers and LUH2, and the cases."""
-    data = hashlib.sha256(cube.luh2.states.tobytes() if cube.luh2 else b"")
-    for values in (*map(cube.map, cube.years), *(np.asarray(v[:, :]) for v in cube.static.values())):
-        data.update(np.ascontiguousarray(values).tobytes())
+    data = hashlib.sha256()
+    for name in ("luh2_state", "land_use", *cube.static):
+        for year in cube.layer(name).years or (None,) if name in cube else ():
+            data.update(np.ascontiguousarray(cube.field(name, year)).tobytes())
     for case in cases:
         data.update(f"{case.prior_year} {case.year} {case.earlier}".encode())
         for mask in (case.where, case.hidden):

@@ -1,7 +1,6 @@
-"""LUH2 of one region, in memory: its states, and the class fractions that they mean."""
+"""LUH2 of some coarse cells of a cube: its states, and the class fractions that they mean."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -11,47 +10,34 @@ from ai4land.cube import open_cube
 from ai4land.sources.luh2 import STATES, state_class_fractions
 
 
-@dataclass(frozen=True)
-class Luh2:
-    """LUH2 of one region on its coarse cells.
+def open_states(
+    path: Path, blocks: tuple[slice, slice], scenario: str | None = None, years: Collection[int] | None = None
+) -> xr.DataArray:
+    """LUH2 of some coarse cells: its history, gone on with by a scenario after the history's last year.
 
     Parameters
     ----------
-    years : list of int
-    names : list of str
-        The twelve states, ``secma`` and ``secmb``.
-    states : numpy.ndarray, shape (year, state, Y, X), float32
-        Fractions of the whole cell (1), years, kg m-2; NaN is ocean.
-    fraction : numpy.ndarray, shape (year, class, Y, X), float32
-        Class fractions of the whole cell (1): what is neither land nor ice-free stands as ocean.
-    """
+    path : pathlib.Path
+        The store.
+    blocks : tuple of slice
+        Rows and columns of coarse cells.
+    scenario : str, optional
+    years : collection of int, optional
+        Those of these that it has; all where absent.
 
-    years: list[int]
-    names: list[str]
-    states: np.ndarray
-    fraction: np.ndarray
-
-    def index(self, year: int) -> int:
-        """Position of a year, with an error that names the years there are."""
-        if year not in self.years:
-            raise ValueError(f"LUH2 has no year {year}; the cube has {self.years[0]}-{self.years[-1]}.")
-        return self.years.index(year)
-
-
-def read_luh2(
-    path: Path, coarse_rows: slice, coarse_cols: slice, scenario: str | None = None, years: Sequence[int] | None = None
-) -> Luh2:
-    """LUH2 of the coarse cells of a region: its history, gone on with by a scenario after the history's last year.
-
-    All years, or those of ``years`` that it has.
+    Returns
+    -------
+    xarray.DataArray, shape (time, state, lat, lon), float32, lazy
+        The twelve states as fractions of the whole cell (1), ``secma`` (years) and ``secmb`` (kg m-2); NaN is ocean.
 
     Raises
     ------
     ValueError
         If the scenario starts after the year that follows the history's last.
     """
+    rows, cols = blocks
     groups = ["luh2", *([f"luh2-{scenario}"] if scenario else [])]
-    parts = [open_cube(path, g)["luh2_state"].isel(lat=coarse_rows, lon=coarse_cols) for g in groups]
+    parts = [open_cube(path, group)["luh2_state"].isel(lat=rows, lon=cols) for group in groups]
     last = int(parts[0]["time"][-1])
     if scenario:
         first = int(parts[1]["time"][0])
@@ -62,11 +48,14 @@ def read_luh2(
             )
         parts[1] = parts[1].sel(time=slice(last + 1, None))
     stored = xr.concat(parts, "time")
-    stored = (stored if years is None else stored.isel(time=stored["time"].isin(years))).load()
-    fields = {str(n): stored.sel(state=n, drop=True) for n in stored["state"].to_numpy()}
-    return Luh2(
-        [int(y) for y in stored["time"]], list(fields), stored.to_numpy(), whole_cell_fractions(xr.Dataset(fields))
-    )
+    return stored if years is None else stored.isel(time=stored["time"].isin(list(years)))
+
+
+def loaded_fractions(stored: xr.DataArray) -> np.ndarray:
+    """Class fractions of whole cells, (year, class, Y, X) float32, of states of `open_states`, which are loaded."""
+    stored.load()
+    names = stored["state"].to_numpy()
+    return whole_cell_fractions(xr.Dataset({str(name): stored.sel(state=name, drop=True) for name in names}))
 
 
 def whole_cell_fractions(states: xr.Dataset) -> np.ndarray:

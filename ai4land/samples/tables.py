@@ -5,8 +5,9 @@ from scipy import ndimage
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import Batch, RegionCube, refine_step
+from ai4land.samples.arrays import Batch, refine_step
 from ai4land.samples.cases import Case, learnable, thinned
+from ai4land.samples.region import Region
 from ai4land.samples.splits import RADII
 
 
@@ -131,14 +132,14 @@ def feature_matrix(table: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack(list(table.values()), axis=1)
 
 
-def transition_counts(cube: RegionCube, cases: list[Case]) -> dict[int, np.ndarray]:
+def transition_counts(cube: Region, cases: list[Case]) -> dict[int, np.ndarray]:
     """How often each class became each other one in the cells that cases learn from, by years between the maps.
 
     Of a cube too large for that, some of its cells are counted: those of `thinned`.
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
     cases : list of Case
         Training cases; a hidden prior counts as 255.
 
@@ -152,8 +153,8 @@ def transition_counts(cube: RegionCube, cases: list[Case]) -> dict[int, np.ndarr
     for case in cases:
         where = learnable(cube, case, window)
         hidden = False if case.hidden is None else case.hidden[window]
-        prior = np.where(hidden, NO_DATA, cube.map(case.prior_year, window))
-        pairs = prior[where].astype(int) * 256 + cube.map(case.year, window)[where]
+        prior = np.where(hidden, NO_DATA, cube.field("land_use", case.prior_year, window))
+        pairs = prior[where].astype(int) * 256 + cube.field("land_use", case.year, window)[where]
         gap = case.year - case.prior_year
         count[gap] = count.get(gap, 0) + np.bincount(pairs, minlength=65536).reshape(256, 256)
     return dict(sorted(count.items()))

@@ -13,30 +13,22 @@ import torch
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.samples.arrays import Batch, RegionCube, coarse_field
+from ai4land.samples.arrays import Batch, coarse_field
 from ai4land.samples.cases import Case, Split, learnable
 from ai4land.samples.patches import Patches, draw_patches
+from ai4land.samples.region import Region
+from ai4land.windows import Shape, Window
 
 _TRIES = 20  # windows drawn before one without a label is accepted
 _STRIDE = 4  # one cell in so many along a side is looked at for a label
 
 
-Place = tuple[Case, slice, slice]  # rows and columns
-
-
-def _thin(place: Place) -> tuple[slice, slice]:
-    """Every fourth row and column of a window."""
-    _, rows, cols = place
-    return slice(rows.start, rows.stop, _STRIDE), slice(cols.start, cols.stop, _STRIDE)
-
-
 @dataclass(frozen=True)
-class Window:
+class Drawn:
     """Where a window lies, of which case, and which patches of its prior are hidden."""
 
     case: Case
-    rows: slice
-    cols: slice
+    window: Window
     patches: Patches
 
 
@@ -45,7 +37,7 @@ class WindowSampler:
 
     Parameters
     ----------
-    cube : RegionCube
+    cube : Region
         In memory, or not.
     split : Split
         Decides the inputs; no cell outside its cases is ever a label.
@@ -65,7 +57,7 @@ class WindowSampler:
     """
 
     def __init__(
-        self, cube: RegionCube, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
+        self, cube: Region, split: Split, cases: list[Case], size: int, mask_ratio: tuple[float, float], seed: int,
         device: torch.device | None = None, layers: Callable[[Case], dict[str, np.ndarray]] | None = None,
         candidates: int = 1,
     ) -> None:  # fmt: skip
@@ -76,23 +68,24 @@ class WindowSampler:
         self._land = torch.zeros(256, dtype=torch.bool, device=self.device)
         self._land[class_codes(read_legend("land_use"), land_only=True).tolist()] = True
 
-    def _place(self, rng: np.random.Generator) -> Place:
+    def _place(self, rng: np.random.Generator) -> tuple[Case, Window]:
         """A case, and a window that holds something to learn."""
         for _ in range(_TRIES):
             case = self.cases[rng.integers(len(self.cases))]
             top, left = (int(rng.integers(n - s + 1)) for n, s in zip(self.cube.grid.shape, self.size, strict=True))
-            place = case, slice(top, top + self.size[0]), slice(left, left + self.size[1])
-            if learnable(self.cube, case, _thin(place)).any():
+            window = Window.at((top, left), self.size)
+            if learnable(self.cube, case, window.thinned(_STRIDE)).any():
                 break
-        return place
+        return case, window
 
-    def _changed(self, place: Place) -> float:
+    def _changed(self, place: tuple[Case, Window]) -> float:
         """Share of the cells of a window that change and may be learned from."""
-        case, window = place[0], _thin(place)
-        changed = self.cube.map(case.prior_year, window) != self.cube.map(case.year, window)
+        case, window = place[0], place[1].thinned(_STRIDE)
+        prior, observed = (self.cube.field("land_use", year, window) for year in (case.prior_year, case.year))
+        changed = prior != observed
         return float((changed & learnable(self.cube, case, window)).mean())
 
-    def plan(self, number: int, count: int) -> list[Window]:
+    def plan(self, number: int, count: int) -> list[Drawn]:
         """Windows of one batch, as `draw` cuts them."""
         rng = np.random.default_rng([self.seed, number])
         low, high = self.mask_ratio
@@ -102,7 +95,7 @@ class WindowSampler:
             place = max(places, key=self._changed) if self.candidates > 1 else places[0]
             # Half of the windows keep the lowest ratio: change is learned where the prior is visible.
             ratio = low + (high - low) * max(0.0, 2 * rng.random() - 1)
-            windows.append(Window(*place, draw_patches(self.size, ratio, rng)))
+            windows.append(Drawn(*place, draw_patches(self.size, ratio, rng)))
         return windows
 
     def draw(self, number: int, count: int) -> tuple[Batch, torch.Tensor]:
@@ -126,11 +119,11 @@ class WindowSampler:
         prior, observed = (self._maps(windows, [getattr(w.case, y) for w in windows]) for y in ("prior_year", "year"))
         hidden = self._on(np.stack([w.patches.fine(self.size) for w in windows]))
         wanted = torch.ones_like(hidden)
-        for i, window in enumerate(windows):
-            if window.case.hidden is not None:
-                hidden[i] |= self._cut("hidden", window.case.hidden, window)
-            if window.case.where is not None:
-                wanted[i] = self._cut("where", window.case.where, window)
+        for i, one in enumerate(windows):
+            if one.case.hidden is not None:
+                hidden[i] |= self._cut("hidden", one.case.hidden, one.window)
+            if one.case.where is not None:
+                wanted[i] = self._cut("where", one.case.where, one.window)
         valid = prior != NO_DATA
         visible = self._land[prior.int()] & self._land[observed.int()]
         # A hidden cell must be told from its surroundings, ocean and water too.
@@ -143,17 +136,17 @@ class WindowSampler:
         earlier = torch.stack([self._maps(windows, years) for years in further], 1)
         return replace(batch, earlier=torch.where(hidden[:, None], NO_DATA, earlier)), labels
 
-    def _maps(self, windows: list[Window], years: Sequence[int]) -> torch.Tensor:
-        return torch.stack([self._map(year, window) for year, window in zip(years, windows, strict=True)])
+    def _maps(self, windows: list[Drawn], years: Sequence[int]) -> torch.Tensor:
+        return torch.stack([self._field("land_use", y, one.window) for y, one in zip(years, windows, strict=True)])
 
-    def _batch(self, windows: list[Window], prior: torch.Tensor, valid: torch.Tensor) -> Batch:
+    def _batch(self, windows: list[Drawn], prior: torch.Tensor, valid: torch.Tensor) -> Batch:
         around = max(self.split.coarse_cells)
-        corners = [self._corner(w, around) for w in windows]
+        corners = [self._corner(w.window, around) for w in windows]
         coarse = {c: torch.stack([self._coarse(w, k, c) for w, k in zip(windows, corners, strict=True)])
                   for c in self.split.coarse_cells}  # fmt: skip
-        start = [(w.rows.start - k[0], w.cols.start - k[1]) for w, k in zip(windows, corners, strict=True)]
-        names = self.cube.static if self.split.statics else {}
-        static = {n: torch.stack([self._cut(n, self.cube.static[n], w) for w in windows]) for n in names}
+        start = [w.window.moved(-k[0], -k[1]).corner for w, k in zip(windows, corners, strict=True)]
+        names = self.cube.static if self.split.statics else ()
+        static = {n: torch.stack([self._field(n, None, w.window) for w in windows]) for n in names}
         if self.layers is not None:
             more = [self._layers(w) for w in windows]
             static |= {name: torch.stack([one[name] for one in more]) for name in more[0]}
@@ -163,65 +156,64 @@ class WindowSampler:
             self._states(windows, corners),
         )  # fmt: skip
 
-    def _layers(self, window: Window) -> dict[str, torch.Tensor]:
+    def _layers(self, drawn: Drawn) -> dict[str, torch.Tensor]:
         assert self.layers is not None
-        case = window.case
+        case = drawn.case
         key = "layers", case.prior_year, case.year, id(case.hidden)
         if key not in self._kept:
             made = self.layers(case)
             self._names = list(made)
             self._kept[key] = self._on(np.stack(list(made.values())).astype(np.float16))
-        part = self._kept[key][:, window.rows, window.cols].float()
+        part = self._kept[key][:, *drawn.window].float()
         return dict(zip(self._names, part, strict=True))
 
-    def _states(self, windows: list[Window], corners: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
+    def _states(self, windows: list[Drawn], corners: list[Shape]) -> dict[str, torch.Tensor]:
         if self.split.coarse != "luh2":
             return {}
-        luh2 = self.cube.luh2
-        assert luh2 is not None
-        cut = [self._around(("states", w.case.year), lambda y=w.case.year: luh2.states[luh2.index(y)], k, COARSE_CELLS)
+        states = "luh2_state"
+        cut = [self._around((states, w.case.year), partial(self.cube.field, states, w.case.year), k, COARSE_CELLS)
                for w, k in zip(windows, corners, strict=True)]  # fmt: skip
-        return dict(zip(luh2.names, torch.stack(cut, 1), strict=True))
+        return dict(zip(self.cube.names(states), torch.stack(cut, 1), strict=True))
 
-    def _coarse(self, window: Window, corner: tuple[int, int], cells: int) -> torch.Tensor:
+    def _coarse(self, drawn: Drawn, corner: Shape, cells: int) -> torch.Tensor:
         # Kept by year and not by pair: there are many more pairs.
         made = []
-        for year in (window.case.prior_year, window.case.year):
+        for year in (drawn.case.prior_year, drawn.case.year):
             make = partial(coarse_field, self.cube, year, cells, self.split.coarse)
             made.append(self._around(("fractions", year, cells), make, corner, cells))
         return torch.stack(made)
 
-    def _corner(self, window: Window, cells: int) -> tuple[int, int]:
+    def _corner(self, window: Window, cells: int) -> Shape:
         """First fine cell of the coarse cells around a window: one more than it touches on every side."""
-        wide = [-(-size // cells) + 3 for size in self.size]
-        places = zip((window.rows.start, window.cols.start), self.cube.grid.shape, wide, strict=True)
-        first = [max(min(start // cells - 1, -(-n // cells) - w), 0) for start, n, w in places]
-        return first[0] * cells, first[1] * cells
+        wide = -(-self.size[0] // cells) + 3, -(-self.size[1] // cells) + 3  # the same number for every window
+        around = Window.at(window.coarse(cells).grown(1).corner, wide)
+        return around.moved_inside(Window.whole(self.cube.grid.shape).coarse(cells).shape).fine(cells).corner
 
-    def _around(self, key: tuple, make: Any, corner: tuple[int, int], cells: int) -> torch.Tensor:
+    def _around(self, key: tuple, make: Any, corner: Shape, cells: int) -> torch.Tensor:
         """Coarse cells around a window, (..., Y, X); the same number for every window, NaN beyond the region."""
         around = max(self.split.coarse_cells)
         if key not in self._kept:
             field, whole = make(), [-(-n // around) * around // cells for n in self.cube.grid.shape]
             more = [(0, 0)] * (field.ndim - 2) + [(0, w - n) for w, n in zip(whole, field.shape[-2:], strict=True)]
             self._kept[key] = self._on(np.pad(field, more, constant_values=np.nan))
-        wide = [(-(-size // around) + 3) * around // cells for size in self.size]
-        rows, cols = (slice(c // cells, c // cells + w) for c, w in zip(corner, wide, strict=True))
-        return self._kept[key][..., rows, cols]
+        rows, cols = ((-(-size // around) + 3) * around // cells for size in self.size)
+        return self._kept[key][..., *Window.at((corner[0] // cells, corner[1] // cells), (rows, cols))]
 
-    def _map(self, year: int, window: Window) -> torch.Tensor:
-        if isinstance(self.cube.land_use, np.ndarray):
-            return self._cut(year, self.cube.map(year), window)
-        return self._on(self.cube.map(year, (window.rows, window.cols)))
-
-    def _cut(self, name: Any, field: Any, window: Window) -> torch.Tensor:
-        """A window of a fine field: of its copy on the device where it is in memory, else read."""
-        if not isinstance(field, np.ndarray):
-            return self._on(np.asarray(field[window.rows, window.cols]))
-        key = name, id(field) if name in ("where", "hidden") else 0
+    def _field(self, name: str, year: int | None, window: Window) -> torch.Tensor:
+        """A window of a fine field: of its copy on the device where the region is in memory, else read."""
+        if not self.cube.resident:
+            return self._on(self.cube.field(name, year, window))
+        key = "field", name, year
         if key not in self._kept:
-            self._kept[key] = self._on(field)
-        return self._kept[key][window.rows, window.cols]
+            self._kept[key] = self._on(self.cube.field(name, year))
+        return self._kept[key][window]
+
+    def _cut(self, name: str, mask: np.ndarray, window: Window) -> torch.Tensor:
+        """A window of a mask of a case, of its copy on the device."""
+        key = name, id(mask)
+        if key not in self._kept:
+            self._kept[key] = self._on(mask)
+        return self._kept[key][window]
 
     def _on(self, values: np.ndarray) -> torch.Tensor:
         return torch.as_tensor(values, device=self.device)

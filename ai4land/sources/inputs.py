@@ -80,7 +80,7 @@ def check_cover_versions(run: Run) -> str:
     if run.vegetation is None:
         return ""
     for name, experiment in run.vegetation.land_cover.items():
-        if len(found := _versions(run, experiment.known)) > 1:
+        if len(found := _versions(run, experiment.observed)) > 1:
             raise ValueError(
                 f"run {run.name}: land_cover experiment {name} takes its maps from {' and '.join(found)}; sensors and "
                 "processing change between them, which would pass for change of the land. Choose years of one."

@@ -14,7 +14,8 @@ import xarray as xr
 from ai4land.allocate import match_areas
 from ai4land.grid import COARSE_CELLS, block_index
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.stitch.tiles import Tile, Window, band_windows, common_part, shift, tile_weights
+from ai4land.stitch.tiles import Tile, band_windows, tile_weights
+from ai4land.windows import Window
 
 # Half of a say goes to the class that a region gave: a year is stitched without the year before, and the class knows
 # the region's past. By the probabilities alone more cells would change, and change back, than any region has changed.
@@ -50,11 +51,11 @@ def join_regions(tiles: Mapping[str, Tile], made: Mapping[str, xr.Dataset], year
 
     255 where no region is. For comparison; `stitch_window` makes the product's.
     """
-    labels = np.full([w.stop - w.start for w in window], NO_DATA, np.uint8)
+    labels = np.full(window.shape, NO_DATA, np.uint8)
     for name, tile in tiles.items():
-        if part := common_part(tile.own, window):
-            rows, cols = shift(part, tile.wide)
-            labels[shift(part, window)] = made[name]["land_use"].sel(time=year)[rows, cols].to_numpy()
+        if part := tile.own.intersection(window):
+            rows, cols = part.relative_to(tile.wide)
+            labels[part.relative_to(window)] = made[name]["land_use"].sel(time=year)[rows, cols].to_numpy()
     return labels
 
 
@@ -75,8 +76,8 @@ def stitch_window(
         and its neighbours.
     region : str
     year : int
-    window : tuple of slice
-        Rows and columns of the run's grid, within the region's own cells, from the corner of a coarse cell.
+    window : Window
+        Of the run's grid, within the region's own cells, from the corner of a coarse cell.
     pools : numpy.ndarray, shape (class,), int
         Number of the pool of classes whose area is wanted together; -1 for a class that is not allocated.
 
@@ -89,9 +90,9 @@ def stitch_window(
     """
     labels, chance = _read(tiles[region], made[region], year, window)
     for band in band_windows(tiles[region]):
-        if part := common_part(band, window):
-            here = shift(part, window)
-            met = [name for name in sorted(tiles) if common_part(part, tiles[name].covered)]
+        if part := band.intersection(window):
+            here = part.relative_to(window)
+            met = [name for name in sorted(tiles) if part.intersection(tiles[name].covered)]
             says = [_say(tiles[name], made[name], year, part) for name in met]
             labels[here] = _blend(says, labels[here], part, pools)
             chance[here] = sum(s.weight * chance_of(labels[here], s.labels, s.chance) for s in says)
@@ -111,20 +112,20 @@ def stitch_maps(
 
 def _read(tile: Tile, made: xr.Dataset, year: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Classes of one rollout, and the chance that they are right, in a window of the run's grid."""
-    rows, cols = shift(window, tile.wide)
+    rows, cols = window.relative_to(tile.wide)
     one = made[["land_use", "confidence"]].sel(time=year).isel(lat=rows, lon=cols)
-    return one["land_use"].to_numpy().copy(), one["confidence"].to_numpy()
+    return one["land_use"].to_numpy().copy(), one["confidence"].to_numpy().copy()
 
 
 def _say(tile: Tile, made: xr.Dataset, year: int, part: Window) -> _Say:
     """What a region says of a part of the bands; it may reach into some of it only, and has no weight elsewhere."""
-    window = common_part(part, tile.covered)
+    window = part.intersection(tile.covered)
     assert window is not None
     labels, chance = _read(tile, made, year, window)
-    rows, cols = shift(window, tile.wide)
+    rows, cols = window.relative_to(tile.wide)
     p = made["probability"].sel(time=year).isel(lat=rows, lon=cols).to_numpy() * np.float32(1 - _GIVEN)
     p[labels == np.arange(len(p))[:, None, None]] += _GIVEN
-    rows, cols = shift(window, part)
+    rows, cols = window.relative_to(part)
     around = tuple((i.start, w.stop - w.start - i.stop) for i, w in zip((rows, cols), part, strict=True))
     weight = tile_weights(tile, window).astype(np.float32)
     return _Say(np.pad(weight, around), np.pad(labels, around), np.pad(chance, around), np.pad(p, ((0, 0), *around)))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ai4land.grid import COARSE_CELLS, Grid
+from ai4land.windows import Window
 
-HALO_CELLS = 150  # fine cells: the network's reach and the overlap, in whole coarse cells
+HALO_CELLS = 150  # fine cells: the network's receptive field and the overlap, in whole coarse cells
 OVERLAP_CELLS = COARSE_CELLS
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Tile:
     Parameters
     ----------
     region : str
-    own, wide : tuple of slice
+    own, wide : Window
         Rows and columns of its own cells, and of those with its halo.
     halo, overlap : int
         Cells beyond the own ones that are predicted, and those that are blended.
-    near : tuple of tuple of slice
+    near : tuple of Window
         Own cells of the regions whose bands can meet those of this one.
     """
 
@@ -40,29 +40,12 @@ class Tile:
 
     def inside(self) -> Window:
         """Rows and columns of the own cells, counted in the wide window."""
-        return shift(self.own, self.wide)
+        return self.own.relative_to(self.wide)
 
     @property
     def covered(self) -> Window:
         """Rows and columns of the cells that this region has a say in."""
-        return _grow(self.own, self.overlap)
-
-
-def _grow(window: Window, cells: int) -> Window:
-    rows, cols = (slice(w.start - cells, w.stop + cells) for w in window)
-    return rows, cols
-
-
-def common_part(a: Window, b: Window) -> Window | None:
-    """Rows and columns that two windows share; None where they share no cell."""
-    rows, cols = (slice(max(i.start, j.start), min(i.stop, j.stop)) for i, j in zip(a, b, strict=True))
-    return (rows, cols) if rows.start < rows.stop and cols.start < cols.stop else None
-
-
-def shift(part: Window, origin: Window) -> Window:
-    """Rows and columns of a window counted from the corner of another."""
-    rows, cols = (slice(p.start - o.start, p.stop - o.start) for p, o in zip(part, origin, strict=True))
-    return rows, cols
+        return self.own.grown(self.overlap)
 
 
 def plan_tiles(
@@ -72,7 +55,7 @@ def plan_tiles(
 
     Parameters
     ----------
-    regions : dict of str to tuple of slice
+    regions : dict of str to Window
         Rows and columns of each region's own cells.
     grid : Grid
         Of the run.
@@ -94,17 +77,13 @@ def plan_tiles(
         raise ValueError(f"overlap {overlap} must be above 0 and at most the halo {halo}: it is blended inside it.")
     tiles = {}
     for region, own in regions.items():
-        rows, cols = (
-            slice(max(part.start, 0), min(part.stop, size))
-            for part, size in zip(_grow(own, halo), grid.shape, strict=True)
-        )
-        reach = _grow(own, 2 * overlap)
-        near = tuple(o for name, o in regions.items() if name != region and common_part(reach, o))
-        if near and any(part.stop - part.start < 2 * overlap for part in own):
+        wide, around = own.grown(halo, Window.whole(grid.shape)), own.grown(2 * overlap)
+        near = tuple(other for name, other in regions.items() if name != region and around.intersection(other))
+        if near and min(own.shape) < 2 * overlap:
             raise ValueError(
                 f"region {region}: {own} is narrower than two overlaps of {overlap} cells; make it larger."
             )
-        tiles[region] = Tile(region, own, (rows, cols), halo, overlap, near)
+        tiles[region] = Tile(region, own, wide, halo, overlap, near)
     return tiles
 
 
@@ -126,8 +105,8 @@ def tile_weights(tile: Tile, window: Window | None = None) -> np.ndarray:
     Parameters
     ----------
     tile : Tile
-    window : tuple of slice, optional
-        Rows and columns of the run's grid; the tile's wide window where absent.
+    window : Window, optional
+        Of the run's grid; the tile's wide window where absent.
 
     Returns
     -------
@@ -146,43 +125,43 @@ def tile_weights(tile: Tile, window: Window | None = None) -> np.ndarray:
 
 def tile_bands(tile: Tile) -> np.ndarray:
     """Cells of the wide window that are blended: this region and another one have a say in them, (y, x) bool."""
-    say = np.zeros([w.stop - w.start for w in tile.wide], np.uint8)
+    say = np.zeros(tile.wide.shape, np.uint8)
     anyone, mine = np.zeros(say.shape, bool), np.zeros(say.shape, bool)
     for own in (tile.own, *tile.near):
-        if part := common_part(_grow(own, tile.overlap), tile.wide):
-            say[shift(part, tile.wide)] += 1
-        if part := common_part(own, tile.wide):
-            anyone[shift(part, tile.wide)] = True
-    part = common_part(tile.covered, tile.wide)
+        if part := own.grown(tile.overlap).intersection(tile.wide):
+            say[part.relative_to(tile.wide)] += 1
+        if part := own.intersection(tile.wide):
+            anyone[part.relative_to(tile.wide)] = True
+    part = tile.covered.intersection(tile.wide)
     assert part is not None
-    mine[shift(part, tile.wide)] = True
+    mine[part.relative_to(tile.wide)] = True
     return mine & anyone & (say > 1)
 
 
 def band_windows(tile: Tile) -> list[Window]:
     """Rows and columns (of the run's grid) of the parts that make up a region's own cells in the bands."""
-    others = [part for own in tile.near if (part := common_part(_grow(own, tile.overlap), tile.own))]
+    others = [part for own in tile.near if (part := own.grown(tile.overlap).intersection(tile.own))]
     edges = [sorted({v for part in others for v in (part[axis].start, part[axis].stop)}) for axis in (0, 1)]
     parts: list[Window] = []
     for top, bottom in zip(edges[0], edges[0][1:], strict=False):
         left = None
         for start, stop in zip(edges[1], edges[1][1:], strict=False):
-            cell = slice(top, bottom), slice(start, stop)
-            left = (start if left is None else left) if any(common_part(cell, o) for o in others) else None
+            cell = Window(slice(top, bottom), slice(start, stop))
+            left = (start if left is None else left) if any(cell.intersection(o) for o in others) else None
             if left is not None:
-                if parts and parts[-1] == (cell[0], slice(left, start)):
+                if parts and parts[-1] == (cell.rows, slice(left, start)):
                     parts.pop()
-                parts.append((cell[0], slice(left, stop)))
+                parts.append(Window(cell.rows, slice(left, stop)))
     return parts
 
 
 def edge_mask(tiles: dict[str, Tile], window: Window) -> np.ndarray:
     """Cells of a window of the run's grid within one overlap of an edge between regions, (y, x) bool."""
-    mask = np.zeros([w.stop - w.start for w in window], bool)
+    mask = np.zeros(window.shape, bool)
     for tile in tiles.values():
         for band in band_windows(tile):
-            if part := common_part(band, window):
-                mask[shift(part, window)] = True
+            if part := band.intersection(window):
+                mask[part.relative_to(window)] = True
     return mask
 
 

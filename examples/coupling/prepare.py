@@ -13,7 +13,7 @@ import xarray as xr
 
 from ai4land.grid import COARSE_CELLS
 from ai4land.runs import read_run
-from ai4land.samples import RegionCube, read_region
+from ai4land.samples import Region, read_region
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,19 +24,18 @@ def graph_towards(about: dict, years: int) -> tuple[str, dict]:
     return next((n, g) for n, g in about["graphs"].items() if g["target"] == "land_use" and g["direction"] in fits)
 
 
-def start_of(cube: RegionCube, graph: str, years: list[int], priors: int) -> xr.Dataset:
+def start_of(cube: Region, graph: str, years: list[int], priors: int) -> xr.Dataset:
     """Maps of the first year and of those on its other side, the nearest first, and static layers."""
     known = [years[0] - (years[1] - years[0]) * number for number in range(priors)]
-    layers = {name: (("lat", "lon"), np.asarray(values[:, :])) for name, values in cube.static.items()}
-    maps = {"land_use": (("time", "lat", "lon"), np.stack([cube.map(known_year) for known_year in known]))}
+    layers = {name: (("lat", "lon"), cube.field(name)) for name in cube.static}
+    maps = {"land_use": (("time", "lat", "lon"), np.stack([cube.field("land_use", year) for year in known]))}
     return xr.Dataset(maps | layers, {"time": known, **cube.grid.coords()}, {"graph": graph, "legend": "land_use"})
 
 
-def forcing_of(cube: RegionCube, years: list[int]) -> xr.Dataset:
+def forcing_of(cube: Region, years: list[int]) -> xr.Dataset:
     """LUH2's states of some years on its own cells, in LUH2's units."""
-    luh2 = cube.luh2
-    values = luh2.states[[luh2.index(year) for year in years]]
-    fields = {name: (("time", "lat", "lon"), values[:, number]) for number, name in enumerate(luh2.names)}
+    values, names = np.stack([cube.field("luh2_state", year) for year in years]), cube.names("luh2_state")
+    fields = {name: (("time", "lat", "lon"), values[:, number]) for number, name in enumerate(names)}
     return xr.Dataset(fields, {"time": years, **cube.grid.blocks(COARSE_CELLS).coords()})
 
 
