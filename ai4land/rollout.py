@@ -8,68 +8,35 @@ A killed rollout goes on after the last whole year.
 """
 
 import hashlib
-import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from tqdm import tqdm
 
 from ai4land import source_digest
-from ai4land.allocate import match_areas
+from ai4land.allocate import match_areas, probability_of
 from ai4land.allocate.wanted import wanted_areas
-from ai4land.checks import check_room, room_on_disk
+from ai4land.checks import room_on_disk
 from ai4land.experiments import step_years
-from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
+from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.base import Model, most_probable
 from ai4land.predict import predict_windows
 from ai4land.runs import Experiment
 from ai4land.samples import Region, first_case, make_batch
+from ai4land.store import Format, open_store, read, resume, steps_done, write
+from ai4land.targets import read_target
+from ai4land.templates import Template, rollout_group
 
-PROBABILITY_SCALE = 255  # stored probability of 1
-_CARRIED_SCALE = 65535  # the same, finer, for what the next year goes on with: a year takes off parts in a thousand
-_CHUNK = 512
+_FORMAT = Format("rollout", 1, "06-reconstruct")
 _BYTES_A_CELL = 1.0  # of a year, compressed: room that is asked for, about twice what the demo takes
 
 
-def _create(path: Path, about: str, cube: Region, years: list[int]) -> dict[str, Any]:
-    """Empty store of a rollout, all years; one that is there and about the same is gone on with."""
-    for leftover in path.rglob("*.partial"):  # of a chunk whose writer was killed
-        leftover.unlink()
-    if (path / "zarr.json").exists() and zarr.open_group(path, mode="r").attrs.get("about") == about:
-        return dict(zarr.open_group(path, mode="r+").arrays())
-    shutil.rmtree(path, ignore_errors=True)
-    rows, cols = cube.grid.shape
-    check_room(
-        path.parent, int(rows * cols * len(years) * _BYTES_A_CELL), f"rollout of {len(years)} years of {cube.name}"
-    )
-    root = zarr.open_group(path, mode="w", zarr_format=3)
-    legend = read_legend("land_use")
-    classes, chunk = class_codes(legend).size, (min(rows, _CHUNK), min(cols, _CHUNK))
-    frame = tuple(-(-n // c) * c for n, c in zip((rows, cols), chunk, strict=True))  # a year is one file
-    fields: dict[str, Any] = {
-        "land_use": ((), "uint8", NO_DATA, {"long_name": "land use", **flag_attributes(legend)}),
-        "confidence": ((), "uint8", 0, {"long_name": "chance that the class is right", "scale": PROBABILITY_SCALE}),
-        "probability": ((classes,), "uint8", 0, {"scale": PROBABILITY_SCALE, "comment": "in the bands only"}),
-    }  # fmt: skip
-    for name, (more, dtype, fill, attrs) in fields.items():
-        dims = ("time", *(("cover_class",) if more else ()), "lat", "lon")
-        root.create_array(
-            name, shape=(len(years), *more, rows, cols), chunks=(1, *more, *chunk), shards=(1, *more, *frame),
-            dtype=dtype, fill_value=fill, dimension_names=dims, attributes=attrs,
-        )  # fmt: skip
-    root.create_array(
-        "carried", shape=(2, rows, cols), chunks=(1, *chunk), shards=(1, *frame), dtype="uint16", fill_value=0,
-        dimension_names=("parity", "lat", "lon"),
-        attributes={"long_name": "confidence of the last two years, exactly", "scale": _CARRIED_SCALE},
-    )  # fmt: skip
-    root.create_array("done", shape=(len(years),), chunks=(1,), dtype="uint8", fill_value=0, dimension_names=("time",))
-    for name, values in (("time", np.array(years, np.int16)), ("lat", cube.grid.lat), ("lon", cube.grid.lon)):
-        root.create_array(name, data=values, dimension_names=(name,))
-    root.update_attributes({"about": about})
-    return dict(root.arrays())
+def _template(cube: Region, years: list[int]) -> Template:
+    """Empty store of a rollout, all years."""
+    needed, title = cube.grid.rows * cube.grid.cols * len(years) * _BYTES_A_CELL, f"{len(years)} years of {cube.name}"
+    groups = {"": rollout_group(["land_use"], years, cube.grid)}
+    return Template(groups, {"format_version": _FORMAT.version}, int(needed), f"rollout of {title}")
 
 
 def _step(
@@ -92,14 +59,21 @@ def _step(
     return np.where(free, matched.labels, prior).astype(np.uint8), p
 
 
-def _carried(before: np.ndarray, labels: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Chance that a class is right after one more year, if a wrong one comes right as often as a right one goes wrong.
+def carry(before: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Chance that a class is right after one more step, if a wrong one comes right as often as a right one goes wrong.
 
-    ``before`` is that of the year before (1), ``p`` the probabilities that the model gives to this year's classes.
+    Parameters
+    ----------
+    before : numpy.ndarray, shape (y, x), float32
+        Chance that the class of the step before is right (1).
+    own : numpy.ndarray, shape (y, x), float32
+        Probability that the model gives to the class of the step (1).
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), float32
     """
-    own = np.take_along_axis(p, np.where(labels == NO_DATA, 0, labels)[None].astype(np.intp), 0)[0]
-    chance = before * own + (1 - before) * (1 - own)
-    return np.where(labels == NO_DATA, 0, np.rint(chance * _CARRIED_SCALE)).astype(np.uint16)
+    return before * own + (1 - before) * (1 - own)
 
 
 def roll(
@@ -131,9 +105,7 @@ def roll(
     Returns
     -------
     xarray.Dataset
-        ``land_use`` (time, lat, lon) uint8; ``confidence`` (time, lat, lon) uint8 in 1/255, the chance that the
-        class is right, carried on from the start map; ``probability`` (time, cover_class, lat, lon) uint8 in 1/255,
-        0 outside the bands; lazy.
+        Of `open_rollout`.
 
     Raises
     ------
@@ -147,39 +119,45 @@ def roll(
         for year in (experiment.start, years[-1]):
             cube.field("luh2_state", year)
     maps = [cube.field("land_use", y) for y in (experiment.start, *first_case(cube, experiment).earlier)]
-    store = _create(path, _about(cube, f"{name} {member} {seed}", experiment, weights, maps), cube, years)
-    done, year = store["done"][:], experiment.start
-    carried = np.full(cube.grid.shape, _CARRIED_SCALE, np.uint16)
+    resume(path, _about(cube, f"{name} {member} {seed}", experiment, weights, maps), _template(cube, years))
+    done, year, before = steps_done(path), experiment.start, np.ones(cube.grid.shape, np.float32)
     title, draw = f"{name}, member {member}: {model.name}", 1000 * seed + member if member else None
     bar = tqdm(total=len(years), desc=title, unit="year", mininterval=5)
     with bar, room_on_disk(path.parent, f"{cube.name}, {title}"):
         for number, following in enumerate(years):
-            if done[number]:
-                labels = store["land_use"][number]
-                if number + 1 == done.sum():
-                    carried = store["carried"][number % 2]
+            if done[following]:
+                labels = read(path, "land_use", number)
             else:
+                if number:  # what is kept is gone on with, killed or not
+                    before = read(path, "confidence", number - 1)
                 labels, p = _step(model, cube, experiment, maps, (year, following), draw)
-                carried = _carried(carried.astype(np.float32) / _CARRIED_SCALE, labels, p)
-                _keep(store, number, labels, carried, None if member else np.where(bands, p, 0))
+                own = probability_of(read_target("land_use"), p, labels)
+                fields = {"land_use": labels, "confidence": np.where(labels == NO_DATA, 0, carry(before, own))}
+                _keep(path, number, fields | ({} if member else {"probability": np.where(bands, p, 0)}))
             year, maps = following, [labels, *maps[:-1]]
             bar.update()
     return open_rollout(path)
 
 
-def open_rollout(path: Path) -> xr.Dataset:
-    """One member's rollout, lazy, codes as they are stored; ``time`` is the calendar year, in order of the steps."""
-    return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks={})
+def open_rollout(path: Path, lazy: bool = True) -> xr.Dataset:
+    """One member's rollout; ``time`` is the calendar year, in order of the steps.
+
+    ``land_use`` (time, lat, lon) uint8; ``confidence`` (time, lat, lon) float32, the chance that the class is right,
+    carried on from the start map, in steps of 1/65535; ``probability`` (time, cover_class, lat, lon) float32, in steps
+    of 1/255, 0 outside the bands. With dask (``lazy``) or without.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is none, or it was written in another format.
+    """
+    return open_store(path, _FORMAT, lazy=lazy)
 
 
-def _keep(store: dict[str, Any], number: int, labels: np.ndarray, carried: np.ndarray, p: np.ndarray | None) -> None:
-    """Write one year; ``carried`` into the place of the year before the last, so that a killed write harms nothing."""
-    store["land_use"][number] = labels
-    store["confidence"][number] = np.rint(carried * (PROBABILITY_SCALE / _CARRIED_SCALE)).astype(np.uint8)
-    store["carried"][number % 2] = carried
-    if p is not None:
-        store["probability"][number] = np.rint(p * PROBABILITY_SCALE).astype(np.uint8)
-    store["done"][number] = 1
+def _keep(path: Path, number: int, fields: dict[str, np.ndarray]) -> None:
+    """Write one year, and then its mark."""
+    write(path, fields, number)
+    write(path, {"done": np.array(1, np.uint8)}, number)
 
 
 def _about(cube: Region, name: str, experiment: Experiment, weights: Path, maps: list[np.ndarray]) -> str:
@@ -200,6 +178,5 @@ def own_maps(
 ) -> xr.Dataset:
     """Rolled maps of the region's own cells in the judged years, in the form that `ai4land.predict` counts."""
     chosen = rolled[["land_use", "confidence"]].isel(lat=inside[0], lon=inside[1]).sel(time=experiment.targets).load()
-    chosen["confidence"] = chosen["confidence"].astype(np.float32) / PROBABILITY_SCALE
     made = f"{model.name}+allocation" if experiment.allocation else model.name
     return chosen.assign_attrs(model=made, member=f"draw_{member}" if member else "all")

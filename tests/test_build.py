@@ -146,9 +146,11 @@ def test_every_input_of_a_run_has_its_place_in_the_cube(world, tmp_path):
     assert land_cover.dtype == np.uint8 and (land_cover > 0).all()
     wet = (land_cover.sel(time=2004) == 210).to_numpy()
     assert (wet == land_use.sel(time=2004).isin([0, 7]).to_numpy()).mean() > 0.97
-    stored = groups["lai"]["leaf_area_index"]
-    assert stored.dtype == np.uint16 and stored.attrs["scale_factor"] == 0.01
-    leaves = stored.where(stored != 65535) * 0.01
+    leaves = groups["lai"]["leaf_area_index"]
+    stored = zarr.open_array(store / "lai" / "leaf_area_index")
+    assert stored.dtype == np.int16 and stored.attrs["scale_factor"] == 0.01 and stored.attrs["_FillValue"] == -1
+    assert stored.attrs["valid_range"] == [0, 1000] and leaves.dtype == np.float32
+    np.testing.assert_allclose(leaves[0, :3, :3], np.where(stored[0, :3, :3] < 0, np.nan, stored[0, :3, :3] / 100))
     green = leaves.where(land_use.sel(time=2004).isin([4]).to_numpy()).mean(("lat", "lon"))
     assert float(leaves.max()) < 7.1 and float(green[18]) > float(green[12])  # July and January 2004, 35 N
 

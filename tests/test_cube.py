@@ -8,6 +8,7 @@ from tiny_run import tiny_land_use
 
 from ai4land import cube
 from ai4land.grid import GLOBAL, Grid
+from ai4land.runs import Run
 
 FILES = pd.DataFrame(
     [{"role": "land_use", "dataset": "d", "file": "f", "bytes": 1, "sha256": "0", "licence": "l", "doi": ""}]
@@ -64,21 +65,24 @@ def test_provenance_and_flags_are_in_the_store_and_no_time_or_host_is(tiny, tmp_
     run, layout = tiny
     cube.create_cube(tmp_path / "cube.zarr", run, layout, FILES, False)
     about = json.loads((tmp_path / "cube.zarr" / "zarr.json").read_text())["attributes"]
-    assert about["format_version"] == 1 and about["synthetic"] == 1
-    assert about["inputs"][0]["sha256"] == "0" and about["run"]["seed"] == run.seed
+    assert about["format_version"] == 2 and about["synthetic"] == 1 and about["license"] == FILES["licence"][0]
+    assert json.loads(about["inputs"])[0]["sha256"] == "0" and Run(**json.loads(about["run_parameters"])) == run
     fine = cube.open_cube(tmp_path / "cube.zarr", "fine")
     assert fine["land_use"].attrs["flag_meanings"].split()[4] == "forest"
     assert fine["elevation"].attrs["units"] == "m" and fine.sizes["time"] == 20
     assert fine["lat"].attrs["standard_name"] == "latitude"
 
 
-def test_a_newer_format_is_refused(tiny, tmp_path):
+@pytest.mark.parametrize(
+    ("version", "words"), [(3, "reads up to 2; update it"), (1, "reads 2; run 01-download and 02-regrid again")]
+)
+def test_a_newer_format_and_an_older_one_are_refused(tiny, tmp_path, version, words):
     run, layout = tiny
     path = tmp_path / "cube.zarr"
     cube.create_cube(path, run, layout, FILES, False)
     text = (path / "zarr.json").read_text()
-    (path / "zarr.json").write_text(text.replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(ValueError, match="format_version 2, this software reads up to 1"):
+    (path / "zarr.json").write_text(text.replace('"format_version": 2', f'"format_version": {version}'))
+    with pytest.raises(ValueError, match=f"format_version {version}, this software {words}"):
         cube.open_cube(path, "fine")
 
 

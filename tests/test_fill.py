@@ -18,7 +18,10 @@ from ai4land.grid import GLOBAL
 from ai4land.legend import class_codes, read_legend
 from ai4land.product import fill
 from ai4land.product.exports import is_current
+from ai4land.rollout import open_rollout
 from ai4land.sources.luh2 import STATES
+from ai4land.store import resume, write
+from ai4land.templates import Template, rollout_group
 
 FILES = pd.DataFrame(
     [{"role": "land_use", "dataset": "d", "file": "f", "bytes": 1, "sha256": "0", "licence": "l", "doi": ""}]
@@ -74,20 +77,12 @@ def write_rollout(path, tile, layout, labels, years, about, member):
     labels = labels[:, rows, cols]
     rng = np.random.default_rng(len(about))
     p = rng.dirichlet(np.ones(8), labels.shape).transpose(0, 3, 1, 2)
-    root = zarr.open_group(path, mode="w", zarr_format=3)
     bands = stitch.tile_bands(tile) & (member == 0)
-    fields = {
-        "land_use": (("time", "lat", "lon"), labels),
-        "confidence": (("time", "lat", "lon"), rng.integers(150, 256, labels.shape).astype(np.uint8)),
-        "probability": (("time", "cover_class", "lat", "lon"), np.where(bands, np.rint(p * 255), 0).astype(np.uint8)),
-        "done": (("time",), np.ones(len(years), np.uint8)),
-        "time": (("time",), np.array(years, np.int16)),
-        "lat": (("lat",), grid.lat),
-        "lon": (("lon",), grid.lon),
-    }
-    for name, (dims, values) in fields.items():
-        root.create_array(name, data=values, dimension_names=dims)
-    root.update_attributes({"about": about})
+    template = Template({"": rollout_group(["land_use"], years, grid)}, {"format_version": 1})
+    resume(path, about, template)
+    chance = rng.integers(150, 256, labels.shape).astype(np.float32) / 255
+    write(path, {"land_use": labels, "confidence": chance, "probability": np.where(bands, p, 0).astype(np.float32)})
+    write(path, {"done": np.ones(len(years), np.uint8)})
 
 
 @pytest.fixture(scope="session")
@@ -294,9 +289,8 @@ def test_confidence_is_the_members_mean_chance_of_the_product_s_class(made, stor
     chances = []
     labels = product.open_product(store)["land_use"].sel(time=1983).to_numpy()[:, :75]
     for member in "01":
-        one = zarr.open_group(folder / member)
-        chance = one["confidence"][1][:, :75] / 255
-        chances.append(np.where(one["land_use"][1][:, :75] == labels, chance, (1 - chance) / 5))
+        one = open_rollout(folder / member).sel(time=1983)[["land_use", "confidence"]].isel(lon=slice(0, 75)).load()
+        chances.append(np.where(one["land_use"] == labels, one["confidence"], (1 - one["confidence"]) / 5))
     got = product.open_product(store)["confidence"].sel(time=1983).to_numpy()[:, :75]
     assert np.abs(got - 100 * np.mean(chances, axis=0)).max() <= 0.501
 
@@ -305,9 +299,11 @@ def test_confidence_has_no_line_at_an_edge_where_two_regions_members_differ(made
     """The second member is sure in the west and knows nothing in the east, the first is sure everywhere."""
     for region in ("tiny_west", "tiny_east"):
         for member in "01":
-            one = zarr.open_group(results / region / "rollout.zarr" / "to_1983" / member)
-            one["land_use"][:] = 4
-            one["confidence"][:] = 0 if (region, member) == ("tiny_east", "1") else 255
+            one = results / region / "rollout.zarr" / "to_1983" / member
+            sure = np.full(
+                zarr.open_array(one / "confidence").shape, (region, member) != ("tiny_east", "1"), np.float32
+            )
+            write(one, {"land_use": np.full(sure.shape, 4, np.uint8), "confidence": sure})
     got = product.open_product(filled(made, results))["confidence"].sel(time=1984).to_numpy().astype(float)
     # The second member gives 1 in the west and 0 in the east, and between columns 75 and 125 a cosine from 1 to 0.
     across = np.clip((np.arange(200) + 0.5 - 75) / 50, 0, 1)

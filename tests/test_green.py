@@ -17,7 +17,7 @@ from vegetation_cases import COVER, small_cube
 
 from ai4land import cube, green, product
 from ai4land.green import fill, pieces
-from ai4land.green.rolled import CHANCE_SCALE, error_table
+from ai4land.green.rolled import error_table
 from ai4land.grid import GLOBAL, Grid
 from ai4land.legend import class_codes, read_legend
 from ai4land.samples.predictors import Given, annual_fields, cover_groups
@@ -185,10 +185,10 @@ def test_the_product_is_stepped_back_from_the_reference_and_then_on_from_it():
 def test_each_step_starts_from_the_map_and_the_season_of_the_step_before(setting, whole):
     data = setting[3]
     np.testing.assert_array_equal(whole["land_cover"].sel(time=2005), data.field("land_cover", 2005))
-    np.testing.assert_allclose(green.unpack_leaves(whole["leaf_area_index"].sel(time=2005).to_numpy()),
+    np.testing.assert_allclose(whole["leaf_area_index"].sel(time=2005).to_numpy(),
                                data.field("leaf_area_index", 2005), atol=0.0051)  # fmt: skip
     for prior, year in green.steps_of(VEGETATION):
-        before, made = (green.unpack_leaves(whole["leaf_area_index"].sel(time=y).to_numpy()) for y in (prior, year))
+        before, made = (whole["leaf_area_index"].sel(time=y).to_numpy() for y in (prior, year))
         labels = whole["land_cover"].sel(time=year).to_numpy()
         expected = np.where(labels == 210, 0, 0.1 * before + labels / 100 + MONTHS / 100)
         np.testing.assert_allclose(made, expected, atol=0.0051)
@@ -197,7 +197,7 @@ def test_each_step_starts_from_the_map_and_the_season_of_the_step_before(setting
 
 def test_the_chance_of_a_class_is_carried_from_step_to_step(setting, whole):
     """Forest far from crops: 0.8 + 0.2 a step, so 1; with a share c of crops around, 1 - 0.1 c, then carried on."""
-    first, second = (whole["confidence"].sel(time=y).to_numpy() / CHANCE_SCALE for y in (1930, 1855))
+    first, second = (whole["confidence"].sel(time=y).to_numpy() for y in (1930, 1855))
     data = setting[3]
     still = np.logical_and.reduce([whole["land_cover"].sel(time=y).to_numpy() == 130 for y in (2005, 1930, 1855)])
     c, d = (annual_fields(data, FakeCover.given, 2005, y, WHOLE)["land_use_cropland_8"] for y in (1930, 1855))
@@ -305,8 +305,8 @@ def test_two_regions_with_one_model_make_the_maps_that_one_region_makes(whole, s
     cover, leaves = both(stitched, "land_cover"), both(stitched, "leaf_area_index")
     assert cover["time"].dt.year.to_numpy().tolist() == YEARS
     np.testing.assert_array_equal(cover["land_cover"], whole["land_cover"])
-    np.testing.assert_array_equal(cover["confidence"], np.rint(whole["confidence"] / CHANCE_SCALE * 100))
-    expected = green.unpack_leaves(whole["leaf_area_index"].to_numpy()).reshape(-1, *cover["land_cover"].shape[1:])
+    np.testing.assert_array_equal(cover["confidence"], np.rint(whole["confidence"] * 100))
+    expected = whole["leaf_area_index"].to_numpy().reshape(-1, *cover["land_cover"].shape[1:])
     np.testing.assert_allclose(leaves["leaf_area_index"], expected, atol=1e-5)
 
 
@@ -404,8 +404,8 @@ def test_stores_pass_the_cf_checker_and_say_what_they_hold(stitched, tmp_path):
         year = 2080 if name.endswith("ssp126") else 1855
         file = product.write_netcdf(stitched[name], year, tmp_path)
         assert complaints(file) == {}
-        with xr.open_dataset(file) as written:
-            kept = green.open_green(stitched[name]).sel(time=written["time"])
+        with xr.open_dataset(file, mask_and_scale=False) as written:
+            kept = xr.open_zarr(stitched[name], mask_and_scale=False).sel(time=written["time"])
             assert set(written["time"].dt.year.to_numpy()) == {year}
             assert written.sizes["time"] == (12 if name.startswith("leaf") else 1)
             np.testing.assert_array_equal(written[name.partition("-")[0]], kept[name.partition("-")[0]])
@@ -468,6 +468,6 @@ def test_a_rollout_is_summed_up_year_by_year(whole):
     maps = [whole["land_cover"].sel(time=y).where(land) for y in (1930, 1855)]
     changed = ((maps[0] != maps[1]) & land).sum() / land.sum()
     assert table["changed"][1855] == pytest.approx(float(changed)) and table["changed"][1855] > 0
-    july = (0.01 * whole["leaf_area_index"].sel(time=1855)[6]).where(land).mean()
+    july = whole["leaf_area_index"].sel(time=1855)[6].where(land).mean()
     assert table["july"][1855] == pytest.approx(float(july), rel=1e-5)
     assert (table[["drained", "leafy_water", "least"]] == 0).all(axis=None) and table["chance"][1855] < 1

@@ -17,10 +17,11 @@ from ai4land.checks import check_room
 from ai4land.cube import Layout
 from ai4land.experiments import Experiment
 from ai4land.grid import Grid
-from ai4land.product import Years, create_product, open_product, product_stores
-from ai4land.product.licence import citations, licence_of
-from ai4land.product.store import PACKED, partial_path, product_bytes
+from ai4land.product import Years, open_product, product_stores
+from ai4land.product.licence import citations
+from ai4land.product.store import PACKED, product_template
 from ai4land.runs import Run
+from ai4land.store import create, finish, licence_of, partial_path
 from ai4land.windows import Window
 
 INPUTS = [
@@ -51,7 +52,7 @@ def make_product(
 ) -> Path:
     """Whole store of one region: every class in a regular pattern, fractions that add up to one."""
     layout = Layout(Grid(46.0, 10.0, 0.01, 0.01, *cells), {"tiny_west": Window.whole(cells)})
-    partial = create_product(path, run, layout, years, inputs)
+    partial = create(path, product_template(path, run, layout, years, inputs))
     root = zarr.open_group(partial, mode="r+")
     if fill:
         rows, cols = np.indices(cells)
@@ -64,7 +65,7 @@ def make_product(
             array[:] = 1 / np.prod(array.shape[1:-2])
         for field in ("land_use_fraction_spread", "area_residual", "luh2_difference"):
             root[f"coarse/{field}"][:] = 0.25
-    partial.rename(path)
+    finish(path)
     return path
 
 
@@ -223,11 +224,12 @@ def test_a_product_that_does_not_fit_the_disk_is_refused_before_it_is_begun(run,
     layout = Layout(Grid(46.0, 10.0, 0.01, 0.01, 100, 50), {"a": Window.whole((50, 50))})
     # A cell has two bytes; a block of 25 x 25 has four fields of 8 classes and one of 8 x 8, of four bytes each.
     raw = 4 * 2500 * (2 + (4 * 8 + 64) * 4 / 625)
-    assert product_bytes(layout, YEARS) == int(PACKED * raw)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5))
     path = tmp_path / "land_use.zarr"
+    template = product_template(path, run, layout, YEARS, INPUTS)
+    assert template.needed == int(PACKED * raw)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5))
     with pytest.raises(OSError, match=f"land_use.zarr: {int(PACKED * raw)} bytes are needed.* has 5 free") as failure:
-        create_product(path, run, layout, YEARS, INPUTS)
+        create(path, template)
     assert failure.value.errno == errno.ENOSPC and not partial_path(path).exists() and "\n" not in str(failure.value)
     check_room(tmp_path, 5, "what fits")
 

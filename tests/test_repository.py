@@ -13,10 +13,9 @@ import yaml
 from conftest import ROOT
 
 ROOMS = [
-    "legend", "grid", "windows", "targets", "checks", "experiments", "vegetation", "runs", "execute", "regrid",
-    "sources", "twin",
-    "cube", "evaluate", "refine", "samples", "allocate", "devices", "train", "models", "predict", "fit", "rollout",
-    "stitch", "product", "green", "plan", "export", "plot",
+    "legend", "grid", "windows", "targets", "checks", "experiments", "vegetation", "runs", "templates", "store",
+    "execute", "regrid", "sources", "twin", "cube", "evaluate", "refine", "samples", "allocate", "devices", "train",
+    "models", "predict", "fit", "rollout", "stitch", "product", "green", "plan", "export", "plot",
 ]  # fmt: skip
 MODULES = sorted((ROOT / "ai4land").rglob("*.py"))
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

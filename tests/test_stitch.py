@@ -37,11 +37,11 @@ def whole(grid):
 
 def rolled(tile, labels, probability, chance=0.5):
     """What a rollout of one tile would hold, cut from fields of the whole grid."""
-    p = np.where(stitch.tile_bands(tile), np.rint(probability[:, *tile.wide] * 255), 0).astype(np.uint8)
+    p = np.where(stitch.tile_bands(tile), np.rint(probability[:, *tile.wide] * 255) / 255, 0).astype(np.float32)
     own = labels[tile.wide]
     fields = {
         "land_use": (("time", "lat", "lon"), own[None]),
-        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), round(chance * 255), np.uint8)),
+        "confidence": (("time", "lat", "lon"), np.full((1, *own.shape), chance, np.float32)),
         "probability": (("time", "cover_class", "lat", "lon"), p[None]),
     }
     return xr.Dataset(fields, {"time": [2000]})

@@ -7,6 +7,7 @@ region writes its own shards (chunks, where there are none) and no others. Time 
 content has equal bytes.
 """
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,14 @@ import pandas as pd
 import xarray as xr
 import zarr
 
-from ai4land import __version__
 from ai4land.cube.layout import Layout
 from ai4land.cube.templates import cube_groups
 from ai4land.runs import Run
+from ai4land.store import Format, create, finish, open_store, provenance, sweep_window, write
+from ai4land.templates import Template
 from ai4land.windows import Window
 
-FORMAT_VERSION = 1
+_FORMAT = Format("cube", 2, "01-download and 02-regrid")
 DONE = "shards-done"  # folder beside the store, while a region is written
 
 
@@ -51,20 +53,11 @@ def create_cube(
         If the run's vegetation needs a year that has no land cover, or not every month of leaf area.
     """
     _check_vegetation(run, series or {})
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    for name, group in cube_groups(run, layout, coarse_relief, series or {}).items():
-        labelled = group.template().assign_attrs(source=run.source, synthetic=int(run.synthetic))
-        labelled.to_zarr(partial, group=name, mode="a", compute=False, zarr_format=3, consolidated=False)
     inputs = files[["role", "dataset", "file", "bytes", "sha256", "licence", "doi"]].to_dict("records")
-    zarr.open_group(partial, mode="a").update_attributes({
-        "Conventions": "CF-1.11", "title": run.title, "source": run.source, "synthetic": int(run.synthetic),
-        "software": f"ai4land {__version__}", "format_version": FORMAT_VERSION,
-        "run": run.model_dump(mode="json"), "inputs": inputs,
-    })  # fmt: skip
-    for old in (path, path.with_name(DONE)):
-        shutil.rmtree(old, ignore_errors=True)
-    partial.rename(path)
+    about = provenance(run, run.title, _FORMAT.version, inputs)
+    create(path, Template(cube_groups(run, layout, coarse_relief, series or {}), about))
+    shutil.rmtree(path.with_name(DONE), ignore_errors=True)
+    finish(path)
 
 
 def _check_vegetation(run: Run, series: Mapping[str, np.ndarray]) -> None:
@@ -87,16 +80,6 @@ def source_and_kind(path: Path) -> dict[str, object]:
     return {name: about[name] for name in ("source", "synthetic") if name in about}
 
 
-def _sweep(array: Path, window: Window) -> None:
-    """Delete what a killed writer left half-written among the window's own chunks; zarr renames whole ones."""
-    opened = zarr.open_array(array, mode="r")
-    size = (opened.shards or opened.chunks)[-2:]
-    for left in (array / "c").rglob("*.partial"):
-        chunk = [int(p.split(".")[0]) for p in left.relative_to(array).parts[-2:]]
-        if all(w.start <= k * n < w.stop for k, n, w in zip(chunk, size, window, strict=True)):
-            left.unlink()
-
-
 def write_region(path: Path, group: str, fields: xr.Dataset, window: Window) -> None:
     """Write one region's fields into its own cells of a group; coordinates are there already.
 
@@ -108,43 +91,34 @@ def write_region(path: Path, group: str, fields: xr.Dataset, window: Window) -> 
     window : Window
         Of the region in that group.
     """
-    region = {"lat": window[0], "lon": window[1]}
+    steps = None
     if "time" in fields.dims:
         have, times = open_cube(path, group)["time"].to_numpy(), fields["time"].to_numpy()
         first = int(np.argmax(have == times[0]))
-        region["time"] = slice(first, first + times.size)
-        if not np.array_equal(have[region["time"]], times):
+        steps = slice(first, first + times.size)
+        if not np.array_equal(have[steps], times):
             raise ValueError(f"{path}/{group}: time steps {times} are not consecutive ones of {have}.")
-    bare = fields.drop_vars(list(fields.coords)).load()  # whole chunks in one write: nothing to race
-    for name in bare.variables:
-        bare[name].encoding = {}
-        bare[name].attrs = {}
-        _sweep(path / group / str(name), window)
-    region |= {str(d): slice(None) for d in bare.dims if d not in region}
-    bare.to_zarr(path, group=group, region=region, consolidated=False)
+    for name in fields.data_vars:
+        sweep_window(path / group / str(name), window)
+    write(path, {f"{group}/{name}": field.to_numpy() for name, field in fields.data_vars.items()}, steps, window)
 
 
 def open_cube(path: Path, group: str) -> xr.Dataset:
-    """One group of a cube, lazy, codes as they are stored.
+    """One group of a cube, lazy; codes as they are stored, leaf area index in m2 m-2 (float32).
 
     Raises
     ------
     FileNotFoundError
         If there is no cube.
     ValueError
-        If it was written in a newer format.
+        If it was written in a newer or an older format.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"no cube at {path}; run 01-download and 02-regrid of this run first.")
-    version = zarr.open_group(path, mode="r").attrs.get("format_version", 0)
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ValueError(f"{path}: format_version {version}, this software reads up to {FORMAT_VERSION}; update it.")
-    return xr.open_zarr(path, group=group, consolidated=False, mask_and_scale=False, chunks={})
+    return open_store(path, _FORMAT, group)
 
 
 def read_inputs(path: Path) -> list[dict]:
     """Every input file of a cube, with its data set, hash, licence, citation and DOI."""
-    return list(zarr.open_group(path, mode="r").attrs["inputs"])  # type: ignore[arg-type]
+    return json.loads(str(zarr.open_group(path, mode="r").attrs["inputs"]))
 
 
 def has_relief(path: Path) -> bool:

@@ -19,8 +19,8 @@ from ai4land.export.green_graph import GreenGraph, describe
 from ai4land.grid import GLOBAL, Grid
 from ai4land.models.green_net import GreenNet
 from ai4land.models.neural import Neural
-from ai4land.product.licence import licence_of
 from ai4land.runs import SHARED, Run
+from ai4land.store import licence_of
 
 FORMAT_VERSION = 1
 TARGETS = ("land_use", "land_cover", "leaf_area_index")

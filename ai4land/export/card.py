@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from ai4land.legend import DATA
-from ai4land.product.licence import MADE_UP_LICENCE, citations
+from ai4land.product.licence import citations
 from ai4land.runs import Run
+from ai4land.store import MADE_UP_LICENCE
 
 _MARK = "> **SYNTHETIC DATA.** Trained on made-up maps: it describes no place on Earth.\n\n"
 _METRICS = {

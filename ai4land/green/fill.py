@@ -6,19 +6,16 @@ agree nothing changes, so any number of regions with one model make the map that
 """
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import zarr
+import xarray as xr
 
 from ai4land import source_digest
-from ai4land.checks import room_on_disk
 from ai4land.cube import Layout, open_cube, plan_layout, read_inputs
 from ai4land.green.pieces import (
     HALO_CELLS,
@@ -28,15 +25,16 @@ from ai4land.green.pieces import (
     vegetation_of,
     vegetation_regions,
 )
-from ai4land.green.rolled import CHANCE_SCALE, LEAF_MISSING, LEAF_SCALE, PROBABILITY_SCALE, WATER
-from ai4land.green.store import create_green
-from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.product import partial_path
-from ai4land.product.jobs import read_done, run_jobs, worker_pool
+from ai4land.green.rolled import WATER, open_rolled
+from ai4land.green.store import green_template
+from ai4land.legend import class_codes, read_legend
+from ai4land.product.jobs import run_jobs, worker_pool
 from ai4land.runs import Run
 from ai4land.samples.predictors import cover_groups, level_1
 from ai4land.stitch import Tile, plan_tiles, tile_weights
 from ai4land.stitch.tiles import band_windows
+from ai4land.store import filling, is_whole, partial_path, remove_old, write
+from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS
 from ai4land.windows import Window
 
@@ -52,19 +50,15 @@ class _Work:
     reference: int = field(compare=False)
     tiles: dict[str, Tile] = field(compare=False)
 
-    def rolled(self, region: str) -> dict[str, Any]:
-        """Arrays of a region's rollout."""
-        return _arrays(rolled_path(self.results, region), self.about)
-
-    def number(self, region: str, year: int) -> int:
-        """Place of a year in a region's rollout."""
-        return int(np.flatnonzero(self.rolled(region)["time"][:] == year)[0])
+    def rolled(self, region: str) -> xr.Dataset:
+        """A region's rollout."""
+        return _rolled(rolled_path(self.results, region), self.about)
 
 
 @lru_cache(maxsize=64)
-def _arrays(path: Path, about: str) -> dict[str, Any]:
-    # ``about`` keeps apart what lay there at other times.
-    return dict(zarr.open_group(path, mode="r").arrays())
+def _rolled(path: Path, about: str) -> xr.Dataset:
+    # Without dask: a worker reads what it needs, when it needs it. ``about`` keeps apart what lay there at other times.
+    return open_rolled(path, lazy=False)
 
 
 @dataclass(frozen=True)
@@ -77,8 +71,8 @@ class _Say:
     place: Window
 
     def read(self, work: _Work, name: str, year: int) -> np.ndarray:
-        """Stored numbers of a year."""
-        return work.rolled(self.region)[name][(work.number(self.region, year), ..., *self.place)]
+        """Values of a year."""
+        return work.rolled(self.region)[name].sel(time=year)[..., *self.place].to_numpy()
 
 
 def _says(work: _Work, part: Window) -> list[_Say]:
@@ -100,13 +94,13 @@ def _bands(work: _Work, region: str, window: Window) -> list[tuple[Window, list[
 
 def _own(work: _Work, region: str, window: Window, year: int, name: str) -> np.ndarray:
     place = window.relative_to(work.tiles[region].wide)
-    return np.array(work.rolled(region)[name][(work.number(region, year), ..., *place)])
+    return work.rolled(region)[name].sel(time=year)[..., *place].to_numpy().copy()
 
 
 def _cover(work: _Work, region: str, window: Window, year: int) -> tuple[np.ndarray, np.ndarray]:
     """Stitched map of a window, and the chance (1) that its classes are right."""
     labels = _own(work, region, window, year, "land_cover")
-    chance = _own(work, region, window, year, "confidence") / CHANCE_SCALE
+    chance = _own(work, region, window, year, "confidence")
     if year != work.reference:
         for here, says in _bands(work, region, window):
             labels[here], chance[here] = _blend(work, says, year, labels[here])
@@ -118,16 +112,16 @@ def _blend(work: _Work, says: list[_Say], year: int, own: np.ndarray) -> tuple[n
     codes = class_codes(read_legend("land_cover"))
     score, differ, chance = np.zeros((codes.size, *own.shape)), np.zeros(own.shape, bool), np.zeros(own.shape)
     given = [say.read(work, "land_cover", year) for say in says]
-    stored = [say.read(work, "probability", year) / PROBABILITY_SCALE for say in says]
+    stored = [say.read(work, "probability", year) for say in says]
     for say, theirs, p in zip(says, given, stored, strict=True):
         differ[say.at] |= (theirs != own[say.at]) & (say.weight > 0)
         score[(slice(None), *say.at)] += say.weight * p
     labels = np.where(differ & (own > 0), codes[score.argmax(0)], own).astype(np.uint8)
     for say, theirs, p in zip(says, given, stored, strict=True):
-        sure, asked = say.read(work, "confidence", year) / CHANCE_SCALE, labels[say.at]
+        sure, asked = say.read(work, "confidence", year), labels[say.at]
         of_asked, of_theirs = (_of(p, codes, which) for which in (asked, theirs))
         # Of what a region leaves to other classes, each has its share.
-        other = (1 - sure) * of_asked / np.maximum(1 - of_theirs, 1 / PROBABILITY_SCALE)
+        other = (1 - sure) * of_asked / np.maximum(1 - of_theirs, 1 / 255)
         chance[say.at] += say.weight * np.where(asked == theirs, sure, np.minimum(other, 1))
     return labels, chance
 
@@ -140,10 +134,8 @@ def _of(p: np.ndarray, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _fill_cover(work: _Work, region: str, window: Window, year: int) -> None:
     """Map and confidence of one year in one unit of the store."""
     labels, chance = _cover(work, region, window, year)
-    root = zarr.open_group(work.partial, mode="r+")
-    where = (work.years.index(year), *window)
-    root["land_cover"][where] = labels  # type: ignore[index]
-    root["confidence"][where] = np.where(labels == 0, NO_DATA, np.rint(100 * chance)).astype(np.uint8)  # type: ignore[index]
+    percent = np.where(labels == read_target("land_cover").packing.missing, np.nan, 100 * chance)
+    write(work.partial, {"land_cover": labels, "confidence": percent}, work.years.index(year), window)
 
 
 def _fill_leaves(work: _Work, region: str, window: Window, year: int) -> None:
@@ -151,24 +143,21 @@ def _fill_leaves(work: _Work, region: str, window: Window, year: int) -> None:
     season = _own(work, region, window, year, "leaf_area_index")
     labels, _ = _cover(work, region, window, year)
     group = np.searchsorted(list(cover_groups()), np.maximum(level_1(labels), min(cover_groups())))
-    error = work.rolled(region)["leaf_area_error"][:][:, group].astype(np.float32)
+    error = work.rolled(region)["leaf_area_error"].to_numpy()[:, group]
     for here, says in _bands(work, region, window) if year != work.reference else ():
         total, weight, spread = (np.zeros((MONTHS, *group[here].shape)) for _ in range(3))
         for say in says:
             at, theirs = (slice(None), *say.at), say.read(work, "leaf_area_index", year)
-            known = say.weight * (theirs != LEAF_MISSING)
-            total[at], weight[at] = total[at] + known * theirs, weight[at] + known
-            spread[at] += say.weight * work.rolled(say.region)["leaf_area_error"][:][:, group[here][say.at]]
-        mean = np.where(labels[here] == WATER, 0, np.rint(total / np.maximum(weight, 1e-9)))
-        season[(slice(None), *here)] = np.where(weight > 0, mean, LEAF_MISSING)
+            known = say.weight * np.isfinite(theirs)
+            total[at], weight[at] = total[at] + known * np.nan_to_num(theirs), weight[at] + known
+            spread[at] += say.weight * work.rolled(say.region)["leaf_area_error"].to_numpy()[:, group[here][say.at]]
+        mean = np.where(labels[here] == WATER, 0, total / np.maximum(weight, 1e-9))
+        season[(slice(None), *here)] = np.where(weight > 0, mean, np.nan)
         error[(slice(None), *here)] = spread
-    packed = np.rint(error / LEAF_SCALE) if year != work.reference else LEAF_MISSING
-    root = zarr.open_group(work.partial, mode="r+")
+    stated = np.where(np.isnan(season) | (year == work.reference), np.nan, error)
     first = work.years.index(year) * MONTHS
-    where = (slice(first, first + MONTHS), *window)
-    root["leaf_area_index"][where] = season  # type: ignore[index]
-    error_of = np.where(season == LEAF_MISSING, LEAF_MISSING, packed).astype(np.int16)
-    root["leaf_area_index_standard_error"][where] = error_of  # type: ignore[index]
+    fields = {"leaf_area_index": season, "leaf_area_index_standard_error": stated}
+    write(work.partial, fields, slice(first, first + MONTHS), window)
 
 
 def stitch_green(results: Path, run: Run, cube: Path, halo: int = HALO_CELLS, workers: int = 2) -> list[Path]:
@@ -220,25 +209,10 @@ def _make(
     path: Path, work: _Work, run: Run, layout: Layout, cube: Path, do: Callable[..., None], pool: Executor | None
 ) -> None:
     """Fill one store under its partial name, from where a killed call was, and give it its name."""
-    about, marks, old = (path.with_name(f"{path.name}.{end}") for end in ("about", "done", "old"))
-    if not (path.exists() and about.exists() and about.read_text() == work.about):
-        done = read_done(marks, work.about) if work.partial.exists() else None
-        if done is None:
-            marks.unlink(missing_ok=True)
-            inputs = read_inputs(cube)
-            create_green(path, run, layout, work.years, inputs)
-            marks.write_text(work.about + "\n")
-        for left in work.partial.rglob("*.partial"):  # of a chunk whose writer was killed
-            left.unlink()
+    if not is_whole(path, work.about):
         units = [(region, unit) for region in work.tiles for unit in layout.blocks(region)]
         jobs = {f"{year} {w[0].start} {w[1].start}": (work, r, w, year) for r, w in units for year in work.years}
-        with room_on_disk(path.parent, path.name), marks.open("a") as log:
-            run_jobs(path.stem, do, jobs, done or set(), log, pool)
-        # Killed here, the old store, none or the new one is there: never half of one, nor one with the other's digest.
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            path.rename(old)
-        about.write_text(work.about)
-        work.partial.rename(path)
-        marks.unlink()
-    shutil.rmtree(old, ignore_errors=True)
+        template = green_template(path, run, layout, work.years, read_inputs(cube))
+        with filling(path, work.about, template) as (done, log):
+            run_jobs(path.stem, do, jobs, done, log, pool)
+    remove_old(path)

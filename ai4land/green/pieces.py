@@ -10,6 +10,7 @@ from ai4land.product import open_product
 from ai4land.runs import Run
 from ai4land.samples.region import Layer, Region
 from ai4land.stitch import Tile
+from ai4land.store import read_about, steps_done
 from ai4land.vegetation import Vegetation
 from ai4land.windows import Window
 
@@ -146,10 +147,9 @@ def check_rolled(results: Path, run: Run, tiles: dict[str, Tile]) -> list[str]:
         if not (path / "zarr.json").exists():
             faults.append(f"{region}: not there")
             continue
-        store = zarr.open_group(path, mode="r")
-        made.append(str(store.attrs.get("about")))
-        done = dict(zip(store["time"][:].tolist(), store["done"][:].tolist(), strict=True))  # type: ignore[index, union-attr]
-        size, have = tile.wide.shape, store["land_cover"].shape[1:]  # type: ignore[union-attr]
+        made.append(read_about(path))
+        done, size = steps_done(path), tile.wide.shape
+        have = zarr.open_array(path / "land_cover", mode="r").shape[1:]
         if absent := [year for year in vegetation_of(run).product_years if not done.get(year)]:
             faults.append(f"{region}: no {_few(absent)}")
         elif have != size:

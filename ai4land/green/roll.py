@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,20 +20,13 @@ from tqdm import tqdm
 from ai4land import source_digest
 from ai4land.allocate import blocks_of_change, expected_map, probability_of
 from ai4land.checks import room_on_disk
-from ai4land.green.rolled import (
-    CHANCE_SCALE,
-    PROBABILITY_SCALE,
-    create_rolled,
-    error_table,
-    open_rolled,
-    pack_leaves,
-    unpack_leaves,
-)
+from ai4land.green.rolled import error_table, open_rolled, rolled_template
 from ai4land.models.green import GreenModel
+from ai4land.rollout import carry
 from ai4land.samples.region import Layer, Region
+from ai4land.store import pack, read, resume, steps_done, write
 from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS, Vegetation
-from ai4land.windows import Window
 
 
 def steps_of(vegetation: Vegetation) -> list[tuple[int, int]]:
@@ -48,7 +40,7 @@ def steps_of(vegetation: Vegetation) -> list[tuple[int, int]]:
 class _Rollout:
     """A rollout that is being made: its store, its years, and what it is made with."""
 
-    store: dict[str, Any]
+    path: Path
     years: list[int]
     cube: Region
     cover: GreenModel
@@ -57,52 +49,46 @@ class _Rollout:
 
     @property
     def known(self) -> Region:
-        """The region with the maps and seasons that were made."""
+        """The region with the maps and seasons that were predicted, as they are stored."""
 
-        def read_cover(year: int, window: Window) -> np.ndarray:
-            return self.store["land_cover"][(self.years.index(year), *window)]
+        def layer(name: str) -> Layer:
+            return Layer(lambda year, window: read(self.path, name, self.years.index(year), window), tuple(self.years))
 
-        def read_leaves(year: int, window: Window) -> np.ndarray:
-            return unpack_leaves(self.store["leaf_area_index"][(self.years.index(year), slice(None), *window)])
+        return self.cube.with_fields(**{name: layer(name) for name in ("land_cover", "leaf_area_index")})
 
-        years = tuple(self.years)
-        return self.cube.with_fields(land_cover=Layer(read_cover, years), leaf_area_index=Layer(read_leaves, years))
+    def keep(self, year: int, **fields: np.ndarray) -> None:
+        """Write fields of a year."""
+        write(self.path, fields, self.years.index(year))
 
     def start(self, reference: int) -> None:
         """Keep the observed map and season of the reference year."""
-        number = self.years.index(reference)
-        self.store["land_cover"][number] = labels = self.cube.field("land_cover", reference)
-        self.store["confidence"][number] = np.where(labels == 0, 0, CHANCE_SCALE).astype(np.uint16)
-        self.store["leaf_area_index"][number] = pack_leaves(self.cube.field("leaf_area_index", reference))
-        self.store["done"][number] = 1
+        labels = self.cube.field("land_cover", reference)
+        sure = np.where(labels == read_target("land_cover").packing.missing, 0, np.float32(1))
+        season = self.cube.field("leaf_area_index", reference)
+        self.keep(reference, land_cover=labels, confidence=sure, leaf_area_index=season)
+        self.keep(reference, done=np.array(1, np.uint8))
 
     def step(self, prior: int, year: int) -> None:
         """Make and keep one year."""
-        number, cube, cover = self.years.index(year), self.known, read_target("land_cover")
-        shape = cube.grid.shape
-        labels, chance = np.zeros(shape, np.uint8), np.zeros(shape, np.uint16)
-        kept = np.zeros((cover.codes.size, *shape), np.uint8)
+        cube, target, shape = self.known, read_target("land_cover"), self.cube.grid.shape
+        labels, chance = np.zeros(shape, np.uint8), np.zeros(shape, np.float32)
+        kept = np.zeros((target.codes.size, *shape), np.uint8)
         for part in blocks_of_change(shape, cube.corner):
             p = self.cover.predict(cube, prior, year, window=part)["land_cover"]
-            corner = part.moved(*cube.corner).corner
-            labels[part] = expected_map(cover, p, cube.field("land_cover", prior, part), corner)
-            own = probability_of(cover, p, labels[part])
-            before = self.store["confidence"][(self.years.index(prior), *part)] / CHANCE_SCALE
-            # A wrong class is taken to come right as often as a right one goes wrong.
-            carried = before * own + (1 - before) * (1 - own)
-            chance[part] = np.where(labels[part] != cover.packing.missing, np.rint(carried * CHANCE_SCALE), 0)
-            kept[(slice(None), *part)] = np.rint(np.where(self.bands[part], p, 0) * PROBABILITY_SCALE)
-        self.store["land_cover"][number] = labels
-        self.store["confidence"][number] = chance
-        self.store["probability"][number] = kept
-        season = np.empty((MONTHS, *shape), np.int16)
-        for part in blocks_of_change(
-            shape, cube.corner
-        ):  # leaf area is given the land cover of the year, from the store
-            made = self.leaves.predict(cube, prior, year, window=part)["leaf_area_index"]
-            season[(slice(None), *part)] = pack_leaves(made)
-        self.store["leaf_area_index"][number] = season
-        self.store["done"][number] = 1
+            before = cube.field("land_cover", prior, part)
+            labels[part] = expected_map(target, p, before, part.moved(*cube.corner).corner)
+            carried = carry(
+                read(self.path, "confidence", self.years.index(prior), part), probability_of(target, p, labels[part])
+            )
+            chance[part] = np.where(labels[part] != target.packing.missing, carried, 0)
+            kept[:, *part] = pack(self.path / "probability", np.where(self.bands[part], p, 0))
+        self.keep(year, land_cover=labels, confidence=chance, probability=kept)
+        season = np.empty((MONTHS, *shape), read_target("leaf_area_index").packing.dtype)
+        for part in blocks_of_change(shape, cube.corner):  # it sees the land cover of the year in the store
+            leaves = self.leaves.predict(cube, prior, year, window=part)["leaf_area_index"]
+            season[:, *part] = pack(self.path / "leaf_area_index", leaves)
+        self.keep(year, leaf_area_index=season)
+        self.keep(year, done=np.array(1, np.uint8))
 
 
 def _about(cube: Region, vegetation: Vegetation, weights: Sequence[Path], bands: np.ndarray, error: np.ndarray) -> str:
@@ -162,16 +148,16 @@ def roll_green(
         If the disk has no room for it.
     """
     years, table = vegetation.product_years, error_table(error)
-    store = create_rolled(path, _about(cube, vegetation, weights, bands, table), cube, years, table)
-    rollout = _Rollout(store, years, cube, cover, leaves, bands)
-    done = store["done"][:]
+    template = rolled_template(cube, years, table, f"{cube.name}: {path.name}")
+    resume(path, _about(cube, vegetation, weights, bands, table), template)
+    rollout, done = _Rollout(path, years, cube, cover, leaves, bands), steps_done(path)
     bar = tqdm(total=len(years), desc=f"{cube.name}, land cover and leaf area", unit="year", mininterval=5)
     with bar, room_on_disk(path.parent, f"{cube.name}: {path.name}"):
-        if not done[years.index(vegetation.reference)]:
+        if not done[vegetation.reference]:
             rollout.start(vegetation.reference)
         bar.update()
         for prior, year in steps_of(vegetation):
-            if not done[years.index(year)]:
+            if not done[year]:
                 rollout.step(prior, year)
             bar.update()
     return open_rolled(path)

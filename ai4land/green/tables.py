@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from ai4land.green.roll import steps_of
-from ai4land.green.rolled import CHANCE_SCALE, WATER, unpack_leaves
+from ai4land.green.rolled import WATER
 from ai4land.grid import COARSE_CELLS, grid_of
 from ai4land.samples.predictors import cover_groups, level_1
 from ai4land.stitch import Tile
@@ -124,9 +124,9 @@ def annual_summary(rolled: xr.Dataset, vegetation: Vegetation) -> pd.DataFrame:
     for prior, year in steps_of(vegetation):
         one = rolled.sel(time=year)
         labels, before = one["land_cover"].to_numpy(), rolled["land_cover"].sel(time=prior).to_numpy()
-        season = unpack_leaves(one["leaf_area_index"].to_numpy())
+        season = one["leaf_area_index"].to_numpy()
         rows[year] = {
-            "prior": prior, "chance": one["confidence"].to_numpy()[land].mean() / CHANCE_SCALE,
+            "prior": prior, "chance": one["confidence"].to_numpy()[land].mean(),
             "changed": (labels != before)[land].mean(), "january": np.nanmean(season[0, land]),
             "july": np.nanmean(season[6, land]), "least": np.nanmin(season), "largest": np.nanmax(season),
             "drained": int(((reference == WATER) & (labels != WATER)).sum()),

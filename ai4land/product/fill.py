@@ -7,29 +7,27 @@ stands in a list beside the store, which has its name only once it is whole; wha
 """
 
 import hashlib
-import os
-import shutil
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from ai4land import source_digest
 from ai4land.allocate.wanted import class_pools, wanted_areas
-from ai4land.checks import room_on_disk
 from ai4land.cube import Layout, open_cube, plan_layout, read_inputs
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.product.fields import area_residual, coarse_shares, luh2_difference, member_spread
-from ai4land.product.jobs import read_done, run_jobs, worker_pool
+from ai4land.product.jobs import run_jobs, worker_pool
 from ai4land.product.rollouts import check_rollouts, rollout_path
-from ai4land.product.store import create_product, partial_path
+from ai4land.product.store import product_template
 from ai4land.product.years import Years
+from ai4land.rollout import open_rollout
 from ai4land.runs import Experiment, Run
 from ai4land.samples import Region, read_region
-from ai4land.stitch import CONFIDENCE_SCALE, Tile, chance_of, plan_tiles, stitch_window, tile_weights
+from ai4land.stitch import Tile, chance_of, plan_tiles, stitch_window, tile_weights
+from ai4land.store import filling, is_whole, partial_path, read, remove_old, write
 from ai4land.windows import Window
 
 
@@ -87,50 +85,28 @@ def fill_product(path: Path, run: Run, cube: Path, results: Path, years: Years, 
     digest = hashlib.sha256(f"{path} {source_digest()} {run.model_dump_json()} {years} {halo} {made}".encode())
     digest.update((cube / "zarr.json").read_bytes())
     work = _Work(digest.hexdigest(), partial_path(path), run, cube, results, years, layout, tiles)
-    about, old = (path.with_name(f"{path.name}.{end}") for end in ("about", "old"))
-    if not (path.exists() and about.exists() and about.read_text() == work.about):
+    if not is_whole(path, work.about):
         _make(path, work, workers)
-        # Killed here, the old store, none or the new one is there: never half of one, nor one with the other's digest.
-        os.utime(work.partial / "zarr.json")  # exports that are older are made again
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            path.rename(old)
-        about.write_text(work.about)
-        work.partial.rename(path)
-        _marks(path).unlink()
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _marks(path: Path) -> Path:
-    """List of what is done of a store."""
-    return path.with_name(path.name + ".done")
+    remove_old(path)
 
 
 def _make(path: Path, work: _Work, workers: int) -> None:
-    """Fill the store under its partial name, from where a killed call was."""
-    run, years, layout = work.run, work.years, work.layout
-    marks = _marks(path)
-    done = read_done(marks, work.about) if work.partial.exists() else None
-    if done is None:
-        marks.unlink(missing_ok=True)
-        inputs = read_inputs(work.cube)
-        create_product(path, run, layout, years, inputs)
-        marks.write_text(work.about + "\n")
-    for left in work.partial.rglob("*.partial"):  # of a chunk whose writer was killed
-        left.unlink()
+    """Fill the store under its partial name, from where a killed call was, and give it its name."""
+    years = work.years
+    template = product_template(path, work.run, work.layout, years, read_inputs(work.cube))
     # Years of one place follow each other: what a worker has opened serves again.
-    places = [(region, window) for region in work.tiles for window in layout.blocks(region)]
-    with room_on_disk(path.parent, path.name), worker_pool(workers, __name__) as pool, marks.open("a") as log:
+    places = [(region, window) for region in work.tiles for window in work.layout.blocks(region)]
+    with filling(path, work.about, template) as (done, log), worker_pool(workers, __name__) as pool:
         for title, do in (("maps", _fill_maps), ("0.25 degree fields", _fill_coarse)):
             jobs = {f"{do.__name__} {year} {window[0].start} {window[1].start}": (work, region, window, year)
                     for region, window in places for year in years.all}  # fmt: skip
-            run_jobs(f"{path.stem}, {title}", do, jobs, done or set(), log, pool)
+            run_jobs(f"{path.stem}, {title}", do, jobs, done, log, pool)
 
 
 @lru_cache(maxsize=64)
 def _rollout(path: Path, about: str) -> xr.Dataset:
     # Without dask: a worker reads what it needs, when it needs it. ``about`` keeps apart what lay there at other times.
-    return xr.open_zarr(path, consolidated=False, mask_and_scale=False, chunks=None)
+    return open_rollout(path, lazy=False)
 
 
 @lru_cache(maxsize=1)
@@ -156,8 +132,8 @@ def _member_chance(work: _Work, labels: np.ndarray, window: Window, year: int, m
     for region, tile in work.tiles.items():
         if part := tile.covered.intersection(window):
             one, here = _rolled(work, region, part, year, member), part.relative_to(window)
-            given = one["confidence"].to_numpy().astype(np.float32) / CONFIDENCE_SCALE
-            chance[here] += tile_weights(tile, part) * chance_of(labels[here], one["land_use"].to_numpy(), given)
+            theirs, sure = one["land_use"].to_numpy(), one["confidence"].to_numpy()
+            chance[here] += tile_weights(tile, part) * chance_of(labels[here], theirs, sure)
     return chance
 
 
@@ -169,21 +145,19 @@ def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
                 for r, tile in work.tiles.items() if tile.covered.intersection(window)}  # fmt: skip
         labels, chance = stitch_window(work.tiles, made, region, year, window, class_pools(experiment))
         others = [_member_chance(work, labels, window, year, member) for member in range(1, experiment.members)]
-        percent = np.rint(100 * np.mean([chance, *others], axis=0))
+        percent = 100 * np.mean([chance, *others], axis=0)
     else:
         maps = open_cube(work.cube, "fine")["land_use"].sel(time=year)
         labels = maps[window].to_numpy()
-        percent = np.full(labels.shape, 100)
-    root = zarr.open_group(work.partial, mode="r+")
-    where = (work.years.all.index(year), *window)
-    root["land_use"][where] = labels  # type: ignore[index]
-    root["confidence"][where] = np.where(labels == NO_DATA, NO_DATA, percent).astype(np.uint8)  # type: ignore[index]
+        percent = np.full(labels.shape, 100.0)
+    fields = {"land_use": labels, "confidence": np.where(labels == NO_DATA, np.nan, percent)}
+    write(work.partial, fields, work.years.all.index(year), window)
 
 
-def _map(work: _Work, root: zarr.Group, region: str, window: Window, year: int) -> np.ndarray | None:
+def _map(work: _Work, region: str, window: Window, year: int) -> np.ndarray | None:
     """Map of a year from the store, or the reference's; None where neither has it."""
     if year in work.years.all:
-        return np.asarray(root["land_use"][(work.years.all.index(year), *window)])  # type: ignore[index]
+        return read(work.partial, "land_use", work.years.all.index(year), window)
     cube = _region(work, region, _scenario(work, year + 1))
     own = window.relative_to(work.tiles[region].own)
     return cube.field("land_use", year, own) if year in cube.years("land_use") else None
@@ -196,11 +170,10 @@ def _scenario(work: _Work, year: int) -> str | None:
 
 def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
     """What the maps do at 0.25 degree, one year in one unit of the store."""
-    root = zarr.open_group(work.partial, mode="r+")
-    labels = _map(work, root, region, window, year)
+    labels = _map(work, region, window, year)
     assert labels is not None
     cube = _cut(work, region, window, _scenario(work, year))
-    fraction, transition = coarse_shares(labels, _map(work, root, region, window, year - 1), cube.grid)
+    fraction, transition = coarse_shares(labels, _map(work, region, window, year - 1), cube.grid)
     spread = residual = None
     if experiment := work.experiment(year):
         free = np.isin(labels, class_codes(read_legend("land_use"), land_only=True))
@@ -215,6 +188,5 @@ def _fill_coarse(work: _Work, region: str, window: Window, year: int) -> None:
         "area_residual": none if residual is None else residual,
         "luh2_difference": luh2_difference(cube, fraction, year),
     }  # fmt: skip
-    where = (work.years.all.index(year), ..., *window.coarse())
-    for name, value in values.items():
-        root[f"coarse/{name}"][where] = value  # type: ignore[index]
+    fields = {f"coarse/{name}": value for name, value in values.items()}
+    write(work.partial, fields, work.years.all.index(year), window.coarse())

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import get_context, parent_process
-from pathlib import Path
 from threading import Thread
 from typing import IO
 
@@ -34,21 +33,6 @@ def _follow_caller() -> None:
         os._exit(1)
 
     Thread(target=follow, daemon=True).start()
-
-
-def read_done(log: Path, about: str) -> set[str] | None:
-    """Names of the jobs that a log lists; None where there is none, or it is about something else.
-
-    The log's first line says what it is about. A last line that was not finished is taken off.
-    """
-    if not log.exists():
-        return None
-    text = log.read_text()
-    title, *names = text[: text.rfind("\n") + 1].splitlines() or [""]
-    if title != about:
-        return None
-    log.write_text("\n".join([about, *names, ""]))
-    return set(names)
 
 
 def run_jobs(

@@ -15,11 +15,12 @@ import xarray as xr
 from ai4land.evaluate import read_scores, summary_table
 from ai4land.grid import COARSE_CELLS, EARTH_RADIUS, Grid, grid_of
 from ai4land.legend import DATA, NO_DATA, class_codes, read_legend
-from ai4land.product.licence import MADE_UP_LICENCE, citations
+from ai4land.product.licence import citations
 from ai4land.product.store import open_product
 from ai4land.product.templates import ERAS, coarse_fields, fine_fields
 from ai4land.product.years import STORE, product_stores
 from ai4land.runs import Run
+from ai4land.store import MADE_UP_LICENCE
 
 _SCORED = ("unet+allocation", "all")  # the control member of a rollout to wanted areas
 _MANY_CELLS = 4_000_000  # above, a map is shown by every twentieth row and column

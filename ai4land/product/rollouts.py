@@ -7,6 +7,7 @@ import zarr
 from ai4land.product.years import Years
 from ai4land.runs import Run
 from ai4land.stitch import Tile
+from ai4land.store import read_about, steps_done
 
 
 def rollout_path(results: Path, region: str, experiment: str, member: int) -> Path:
@@ -33,9 +34,8 @@ def check_rollouts(run: Run, results: Path, years: Years, tiles: dict[str, Tile]
                 if not (path / "zarr.json").exists():
                     faults.append(f"{region}: {title} is not there")
                     continue
-                store = zarr.open_group(path, mode="r")
-                made.append(str(store.attrs.get("about")))
-                if fault := _fault(store, wanted, tile):
+                made.append(read_about(path))
+                if fault := _fault(path, wanted, tile):
                     faults.append(f"{region}: {title} {fault}")
     if faults:
         them = "it" if len({f.split(":")[0] for f in faults}) == 1 else "them"
@@ -43,14 +43,15 @@ def check_rollouts(run: Run, results: Path, years: Years, tiles: dict[str, Tile]
     return made
 
 
-def _fault(store: zarr.Group, wanted: set[int], tile: Tile) -> str:
+def _fault(path: Path, wanted: set[int], tile: Tile) -> str:
     """What is wrong with one rollout, empty where nothing is."""
-    years, done = (store[name][:].tolist() for name in ("time", "done"))  # type: ignore[index, union-attr]
+    done = steps_done(path)
+    years = list(done)
     steps = [year for year in years if year in wanted]
     if lacking := sorted(wanted - set(years)):
         return f"has no {lacking[0]}-{lacking[-1]}"
-    whole = years[: done.index(0)] if 0 in done else years
+    whole = years[: list(done.values()).index(False)] if not all(done.values()) else years
     if missing := [year for year in steps if year not in whole]:
         return f"ends at {whole[-1]} of {steps[-1]}" if whole else f"has none of {missing[0]}-{missing[-1]}"
-    have, size = store["land_use"].shape[1:], tile.wide.shape  # type: ignore[union-attr]
+    have, size = zarr.open_array(path / "land_use", mode="r").shape[1:], tile.wide.shape
     return "" if have == size else f"has {have[0]} x {have[1]} cells, not the {size[0]} x {size[1]} of halo {tile.halo}"

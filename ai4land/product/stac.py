@@ -12,8 +12,9 @@ import zarr
 from ai4land.grid import Grid, grid_of
 from ai4land.legend import NO_DATA, read_legend
 from ai4land.product.exports import cell_transform
-from ai4land.product.licence import MADE_UP_LICENCE, citations
+from ai4land.product.licence import citations
 from ai4land.product.store import open_product
+from ai4land.store import MADE_UP_LICENCE
 
 _SCHEMAS = "https://stac-extensions.github.io/{}/schema.json"
 _EXTENSIONS, _CITED = ("projection/v2.0.0", "classification/v2.0.0", "raster/v2.0.0"), ("scientific/v1.0.0",)

@@ -7,37 +7,42 @@ none. Fractions have no standard name: ``area_fraction`` wants names of CF's are
 from typing import Any
 
 import numpy as np
-import pyproj
+import xarray as xr
 
-from ai4land.grid import EARTH_RADIUS, Grid
-from ai4land.legend import NO_DATA, class_codes, flag_attributes, read_legend
+from ai4land.legend import NO_DATA
 from ai4land.product.years import Years
 from ai4land.runs import Run
+from ai4land.targets import read_target
+from ai4land.templates import Field, class_coordinate, flag_variable, target_field
 
 REFERENCE, EMULATED = 0, 1
+ORIGINS = {REFERENCE: "reference", EMULATED: "emulated"}
 ERAS = {0: "reference", 1: "hindcast", 2: "forecast"}
-CLASS_DIMS = ("land_use_class", "from_class", "to_class")
-Field = tuple[tuple[str, ...], str, float, dict[str, Any]]  # dimensions, dtype, missing value, attributes
-_MAPS = ("time", "lat", "lon")
+CLASS_DIMS = {"land_use_class": "land use", "from_class": "land use of the year before", "to_class": "land use"}
+MAPS, ON_EARTH = ("time", "lat", "lon"), {"grid_mapping": "crs"}
 _BY_CLASS = ("time", "land_use_class", "lat", "lon")
-_ON_EARTH = {"grid_mapping": "crs"}
+
+
+def confidence_field(comment: str, ancillary: str) -> Field:
+    """Chance that a map's classes are right, in whole per cent; 255 is no data."""
+    about = {
+        "long_name": "probability that the class is right", "units": "percent", "valid_range": [0, 100],
+        "ancillary_variables": ancillary, "comment": comment, **ON_EARTH,
+    }  # fmt: skip
+    return Field(MAPS, "uint8", NO_DATA, about)
 
 
 def fine_fields() -> dict[str, Field]:
     """Arrays on the fine cells, at the root of the store."""
-    codes = class_codes(read_legend("land_use"))
-    cover = {
-        "long_name": "land use", **flag_attributes(read_legend("land_use")),
-        "valid_range": [int(codes.min()), int(codes.max())], "_FillValue": NO_DATA,
-        "ancillary_variables": "confidence source era", **_ON_EARTH,
+    codes = read_target("land_use").codes
+    carried = "the model's, carried from year to year, mean over the members of the ensemble; 100 in reference years"
+    return {
+        "land_use": target_field(
+            "land_use", MAPS, valid_range=[int(codes.min()), int(codes.max())],
+            ancillary_variables="confidence source era", **ON_EARTH,
+        ),
+        "confidence": confidence_field(carried, "source era"),
     }  # fmt: skip
-    sure = {
-        "long_name": "probability that the class is right", "units": "percent", "valid_range": [0, 100],
-        "_FillValue": NO_DATA, "ancillary_variables": "source era",
-        "comment": "the model's, carried from year to year, mean over the members of the ensemble; 100 in reference "
-        "years", **_ON_EARTH,
-    }  # fmt: skip
-    return {"land_use": (_MAPS, "uint8", NO_DATA, cover), "confidence": (_MAPS, "uint8", NO_DATA, sure)}
 
 
 def coarse_fields() -> dict[str, Field]:
@@ -61,63 +66,26 @@ def coarse_fields() -> dict[str, Field]:
             "long_name": "area fraction that went from one class to another since the year before"}),
     }  # fmt: skip
     return {
-        name: (dims, "float32", np.nan, {"units": "1", **attrs, **_ON_EARTH}) for name, (dims, attrs) in about.items()
+        name: Field(dims, "float32", np.nan, {"units": "1", **attrs, **ON_EARTH})
+        for name, (dims, attrs) in about.items()
     }
 
 
-def grid_arrays(grid: Grid) -> dict[str, tuple]:
-    """Values of cell centres, cell edges and the coordinate system: dimensions, values, attributes by name."""
-    arrays: dict[str, tuple] = {
-        name: ((name,), values.values, {**values.attrs, "long_name": values.attrs["standard_name"],
-                                        "bounds": f"{name}_bnds"})
-        for name, values in grid.coords().items()
-    }  # fmt: skip
-    for name, edges in (("lat", grid.lat_edges), ("lon", grid.lon_edges)):
-        arrays[f"{name}_bnds"] = ((name, "bnds"), np.stack([edges[:-1], edges[1:]], 1), {})
-    earth = pyproj.CRS.from_epsg(4326).to_cf() | {
-        "long_name": "WGS 84",
-        "comment": f"areas of cells are those on the sphere of equal area, radius {EARTH_RADIUS} m",
-    }
-    return arrays | {"crs": ((), np.int32(0), earth)}
-
-
-def _days(years: list[int]) -> np.ndarray:
-    """1 January, days since 1850-01-01."""
-    return (np.array([f"{y}-01-01" for y in years], "datetime64[D]") - np.datetime64("1850-01-01")).astype(np.int32)
-
-
-def time_arrays(years: Years) -> dict[str, tuple]:
-    """Values of the time axis: dimensions, values, attributes by name."""
-    about = {
-        "standard_name": "time", "long_name": "year that the map stands for, from its 1 January", "axis": "T",
-        "units": "days since 1850-01-01", "calendar": "standard", "units_metadata": "leap_seconds: none",
-        "bounds": "time_bnds",
-    }  # fmt: skip
-    bounds = np.stack([_days(years.all), _days([y + 1 for y in years.all])], 1)
-    return {"time": (("time",), _days(years.all), about), "time_bnds": (("time", "bnds"), bounds, {})}
-
-
-def origin_arrays(run: Run, years: Years) -> dict[str, tuple]:
-    """Where every year's map is from: dimensions, values, attributes by name."""
+def origin_flags(run: Run, years: Years) -> dict[str, xr.Variable]:
+    """Where every year's map is from."""
     source = [REFERENCE if year in years.reference else EMULATED for year in years.all]
     made = {year: run.experiments[name].start for year, name in years.emulated.items()}
     era = [0 if year not in made else 1 if year < made[year] else 2 for year in years.all]
-    flags = {
-        "source": ("where the map is from", source, {REFERENCE: "reference", EMULATED: "emulated"}),
-        "era": ("reference maps, years stepped back from them, or on from them", era, ERAS),
+    return {
+        "source": flag_variable(source, "where the map is from", ORIGINS),
+        "era": flag_variable(era, "reference maps, years stepped back from them, or on from them", ERAS),
     }
-    return {
-        name: (("time",), np.array(values, np.uint8), {
-            "long_name": title, "flag_values": list(meanings), "flag_meanings": " ".join(meanings.values())})
-        for name, (title, values, meanings) in flags.items()
-    }  # fmt: skip
 
 
-def class_arrays() -> dict[str, tuple]:
-    """Class codes along the class dimensions: dimensions, values, attributes by name."""
-    legend = read_legend("land_use")
-    titles = dict(zip(CLASS_DIMS, ("land use", "land use of the year before", "land use"), strict=True))
+def class_coordinates() -> dict[str, xr.Variable]:
+    """Class codes along the class dimensions."""
     return {
-        name: ((name,), class_codes(legend).astype(np.uint8), {"long_name": title, **flag_attributes(legend)})
-        for name, title in titles.items()
+        name: one
+        for dim, title in CLASS_DIMS.items()
+        for name, one in class_coordinate("land_use", dim, long_name=title).items()
     }

@@ -19,6 +19,7 @@ from ai4land.samples.region import Layer, Read, Region, layer_of, within
 from ai4land.samples.states import loaded_fractions, open_states
 from ai4land.sources.climate import read_climate_variables
 from ai4land.sources.inputs import check_cover_versions
+from ai4land.store import unpack
 from ai4land.vegetation import MONTHS, Vegetation
 from ai4land.windows import WHOLE, Window, bounding
 
@@ -197,11 +198,9 @@ def _static(path: Path, window: Window, resident: bool) -> dict[str, Layer]:
 
 def _seasons(path: Path, cells: Window, keep: Keep) -> Layer:
     """Leaf area of the years of which all months are there."""
-    stored = open_cube(path, "lai")["leaf_area_index"]
-    missing, scale = stored.attrs["_FillValue"], np.float32(stored.attrs["scale_factor"])
-    first = _whole_years(stored["time"])
-    read = keep(_Stored(zarr.open_array(path / "lai" / "leaf_area_index", mode="r"), cells, first, MONTHS))
-    return Layer(_Season(read, missing, scale), tuple(first))
+    first = _whole_years(open_cube(path, "lai")["time"])
+    array = zarr.open_array(path / "lai" / "leaf_area_index", mode="r")
+    return Layer(_Unpacked(keep(_Stored(array, cells, first, MONTHS)), dict(array.attrs)), tuple(first))
 
 
 def _whole_years(time: xr.DataArray) -> dict[int, int]:
@@ -286,16 +285,14 @@ class _Kept:
 
 
 @dataclass(frozen=True)
-class _Season:
-    """Packed leaf area in m2 m-2."""
+class _Unpacked:
+    """A packed field in its units; in memory it stays packed."""
 
     read: Read
-    missing: int
-    scale: np.float32
+    packing: Mapping[str, Any]
 
     def __call__(self, year: Any, window: Window) -> np.ndarray:
-        packed = self.read(year, window)
-        return np.where(packed == self.missing, np.float32(np.nan), packed * self.scale)
+        return unpack(self.read(year, window), self.packing)
 
 
 @dataclass(frozen=True)

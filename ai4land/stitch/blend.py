@@ -17,8 +17,6 @@ from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.stitch.tiles import Tile, band_windows, tile_weights
 from ai4land.windows import Window
 
-CONFIDENCE_SCALE = 255  # stored chance of 1
-_PROBABILITY_SCALE = 255
 # Half of a say goes to the class that a region gave: a year is stitched without the year before, and the class knows
 # the region's past. By the probabilities alone more cells would change, and change back, than any region has changed.
 _GIVEN = 0.5
@@ -116,7 +114,7 @@ def _read(tile: Tile, made: xr.Dataset, year: int, window: Window) -> tuple[np.n
     """Classes of one rollout, and the chance that they are right, in a window of the run's grid."""
     rows, cols = window.relative_to(tile.wide)
     one = made[["land_use", "confidence"]].sel(time=year).isel(lat=rows, lon=cols)
-    return one["land_use"].to_numpy().copy(), one["confidence"].to_numpy().astype(np.float32) / CONFIDENCE_SCALE
+    return one["land_use"].to_numpy().copy(), one["confidence"].to_numpy().copy()
 
 
 def _say(tile: Tile, made: xr.Dataset, year: int, part: Window) -> _Say:
@@ -125,8 +123,7 @@ def _say(tile: Tile, made: xr.Dataset, year: int, part: Window) -> _Say:
     assert window is not None
     labels, chance = _read(tile, made, year, window)
     rows, cols = window.relative_to(tile.wide)
-    stored = made["probability"].sel(time=year).isel(lat=rows, lon=cols).to_numpy()
-    p = stored.astype(np.float32) * np.float32((1 - _GIVEN) / _PROBABILITY_SCALE)
+    p = made["probability"].sel(time=year).isel(lat=rows, lon=cols).to_numpy() * np.float32(1 - _GIVEN)
     p[labels == np.arange(len(p))[:, None, None]] += _GIVEN
     rows, cols = window.relative_to(part)
     around = tuple((i.start, w.stop - w.start - i.stop) for i, w in zip((rows, cols), part, strict=True))
