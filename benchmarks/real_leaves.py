@@ -22,13 +22,13 @@ from scipy.ndimage import uniform_filter
 
 from ai4land.grid import Grid, grid_of
 from ai4land.models.boosting import boost, quantile_matrix
-from ai4land.models.leaf_rows import LARGEST
 from ai4land.models.leaf_trees import LeafTrees
 from ai4land.regrid import area_mean
 from ai4land.samples.predictors import RADII
 from ai4land.sources import InputFile, find_files, open_input
 from ai4land.sources.leaf_area_series import monthly_mean
 from ai4land.sources.modis import open_modis_land_cover
+from ai4land.targets import read_target
 from ai4land.vegetation import MONTHS
 
 DATASET, CELL, DAYS = "lai_modis_arcachon", 0.01, 8
@@ -103,7 +103,7 @@ def grown(still: np.ndarray, leaves: np.ndarray, month: int, stop: int, phases: 
     held, _ = quantile_matrix(tables[1:], 1, train)
     booster = boost(TREES._parameters(), train, int(TREES.settings["rounds"]), "", held)
     made = booster.inplace_predict(rows(still, [month], phases), base_margin=np.full(len(still), mean))
-    return np.clip(made, 0, LARGEST)
+    return np.clip(made, *read_target("leaf_area_index").bounds)
 
 
 def predictions(lai: xr.Dataset, grid: Grid, use: np.ndarray, still: np.ndarray, month: int) -> dict[str, np.ndarray]:

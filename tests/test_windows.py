@@ -40,7 +40,7 @@ def wide_cube() -> Region:
 
 def untrained(cube: Region, precision: str, method: str) -> Neural:
     """A U-Net whose weights are random, its head's too, that predicts cores of 128 cells."""
-    experiment = Experiment(start=1993, train=(1990, 1992), validation=(1992, 1993), test=(1994, 1995))
+    experiment = Experiment(start=1993, train=(1990, 1991), validation=(1992, 1993), test=(1994, 1995))
     schedule = Schedule(steps=0, every=1, precision=precision)
     model = Neural(schedule, 48, 1, base=4, method=method).fit(cube, make_split("f", experiment, cube, None, 1))
     model.core, model.temperature = 128, 1.0

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ai4land.legend import NO_DATA, class_codes, read_legend
-from ai4land.models.start import transition_frequencies
+from ai4land.models.start import LEAST, transition_frequencies
 
 _HALVINGS = 4
 
@@ -144,7 +144,7 @@ class FromPrior(nn.Module):
             if not gaps:
                 continue
             frequencies = transition_frequencies({g: counts[g] for g in gaps}, list(range(self.classes)))
-            logs = np.log(np.stack(list(frequencies.values()))).reshape(len(gaps), -1)
+            logs = np.log(np.maximum(np.stack(list(frequencies.values())), LEAST)).reshape(len(gaps), -1)
             terms = np.stack([np.ones(len(gaps)), np.log(np.abs(gaps))], 1)
             fit = np.linalg.lstsq(terms, logs, rcond=None)[0].reshape(2, self.classes, self.classes)
             self.transitions.data[number] = torch.as_tensor(fit, dtype=torch.float32)
