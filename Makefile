@@ -76,7 +76,7 @@ endef
 all: $(OUT)/08-figures.ipynb $(if $(STEPWISE),$(OUT)/13-examine-rollouts.ipynb) $(OUT)/12-export.ipynb  ## run the whole paper for RUN: data to product, scores and figures
 	@echo "Figures and tables: $(OUT)/figures, $(OUT)/scores.csv"
 
-$(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources twin cube) data/registry.csv $(call knobs,01-download) | $(READY)
+$(OUT)/01-download.ipynb: notebooks/01-download.ipynb $(BASE) $(call py,sources cube) $(wildcard twin_earth/*.py) data/registry.csv $(call knobs,01-download) | $(READY)
 	$(call execute,-r raw $(abspath $(RAW)))
 $(OUT)/%/02-regrid.ipynb: notebooks/02-regrid.ipynb $(OUT)/01-download.ipynb $(BASE) $(call py,regrid sources cube) $(wildcard data/crosswalks/*.csv) $(call knobs,02-regrid) | $(READY)
 	$(call execute,-r region $* -r raw $(abspath $(RAW)))
