@@ -44,7 +44,7 @@ class Schedule:
         The highest: it rises over the first twentieth and falls along a cosine.
     weight_decay : float
         Of AdamW.
-    precision : {'bf16', 'fp32'}
+    precision : {'auto', 'bf16', 'fp32'}
         Arithmetic of the forward pass; weights stay in float32.
     parts : int
         Parts of a step, each with batch statistics of its own; a multiple of the number of processes.
@@ -55,7 +55,7 @@ class Schedule:
     patience: int = 8
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
-    precision: str = "bf16"
+    precision: str = "auto"
     parts: int = 1
 
     def factor(self, step: int) -> float:

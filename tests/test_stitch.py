@@ -14,9 +14,11 @@ from ai4land.grid import Grid, block_index
 from ai4land.legend import class_codes, read_legend
 from ai4land.plot.seams import plot_seams
 from ai4land.stitch.tiles import band_windows
+from ai4land.targets import read_target
 from ai4land.windows import Window
 
-LAND = class_codes(read_legend("land_use"), land_only=True)
+USE, COVER = read_target("land_use"), read_target("land_cover")
+LAND = class_codes(USE.classes, land_only=True)
 POOLS = np.array([-1, 0, 1, 2, 3, 3, 3, -1])  # natural classes are allocated as one
 CELLS = 25
 
@@ -50,7 +52,7 @@ def rolled(tile, labels, probability, chance=0.5):
 def stitched(tiles, made, grid):
     out = np.full(grid.shape, 255, np.uint8)
     for region, tile in tiles.items():
-        out[tile.own] = stitch.stitch_window(tiles, made, region, 2000, tile.own, POOLS)[0]
+        out[tile.own] = stitch.stitch_window(USE, tiles, made, region, 2000, tile.own, POOLS)[0]
     return out
 
 
@@ -225,19 +227,53 @@ def test_a_window_at_a_time_gives_the_same_map_as_the_region_at_once_and_the_cha
     ones[::2], twos[::2] = 4, 2  # the same areas, the other way round
     p = np.full((8, *grid.shape), 0.125)
     made = {"r0c0": rolled(tiles["r0c0"], ones, p, 0.8), "r0c1": rolled(tiles["r0c1"], twos, p, 0.6)}
-    labels, chance = stitch.stitch_window(tiles, made, "r0c0", 2000, tiles["r0c0"].own, POOLS)
+    labels, chance = stitch.stitch_window(USE, tiles, made, "r0c0", 2000, tiles["r0c0"].own, POOLS)
     for corner, shape in (((0, 0), (50, 50)), ((50, 50), (50, 50)), ((0, 75), (50, 25))):
         part = Window.at(corner, shape)
-        again = stitch.stitch_window(tiles, made, "r0c0", 2000, part, POOLS)
+        again = stitch.stitch_window(USE, tiles, made, "r0c0", 2000, part, POOLS)
         np.testing.assert_array_equal(again[0], labels[part])
         np.testing.assert_array_equal(again[1], chance[part])
-    # A neighbour that gives another class leaves each of the five others a fifth of its doubt.
+    # A neighbour that gives another class leaves its doubt to the seven others, as even probabilities share it.
     np.testing.assert_array_equal(labels, ones[:, :100])
     np.testing.assert_allclose(chance[:, :75], 0.8, atol=1e-4)
     west = stitch.tile_weights(tiles["r0c0"], tiles["r0c0"].own)[:, 99]
-    np.testing.assert_allclose(chance[:, 99], west * 0.8 + (1 - west) * 0.4 / 5, atol=1e-4)
+    np.testing.assert_allclose(chance[:, 99], west * 0.8 + (1 - west) * 0.4 / 7, atol=1e-4)
     joined = stitch.join_regions(tiles, made, 2000, whole(grid))
     np.testing.assert_array_equal(joined, np.concatenate([ones[:, :100], twos[:, 100:]], 1))
+
+
+@pytest.mark.parametrize("target", [USE, COVER], ids=lambda target: target.name)
+def test_a_class_that_was_given_outweighs_probabilities_that_would_flicker(target):
+    """The own region keeps a class against its probabilities, as its past demands; the other gives another."""
+    one, two = target.codes[[2, 4]]
+    p = np.zeros((2, target.codes.size, 1, 1), np.float32)
+    p[0, [2, 4], 0, 0], p[1, [2, 4], 0, 0] = (0.4, 0.6), (0.5, 0.5)
+    own, other = np.full((1, 1), one, np.uint8), np.full((1, 1), two, np.uint8)
+    chance = np.full((1, 1), 0.9, np.float32)
+
+    def blend(weight):
+        ours = stitch.Vote(np.full((1, 1), weight, np.float32), own, chance, p[0])
+        theirs = stitch.Vote(np.full((1, 1), 1 - weight, np.float32), other, chance, p[1])
+        return stitch.blend_classes(target, [ours, theirs], own, (0, 0))
+
+    # 0.6 of 0.7 and 0.4 of 0.25 for the own class; without the guard 0.6 of 0.4 and 0.4 of 0.5 would lose.
+    assert blend(0.6)[0] == one and blend(0.4)[0] == two
+    np.testing.assert_allclose(blend(0.6)[1], 0.6 * 0.9 + 0.4 * 0.1, atol=1e-6)  # two classes: the other has the rest
+
+
+@pytest.mark.parametrize("target", [USE, COVER], ids=lambda target: target.name)
+def test_what_a_chance_leaves_is_shared_by_the_probabilities_and_alike_where_there_are_none(target):
+    given, some, never = target.codes[[2, 4, 5]]
+    p = np.zeros((target.codes.size, 1, 3), np.float32)
+    p[[1, 2, 4], :, :2] = np.array([0.1, 0.5, 0.3])[:, None, None]  # kept in steps: they add up to 0.9; none at the end
+    labels = np.full((1, 3), given, np.uint8)
+    vote = stitch.Vote(np.ones((1, 3), np.float32), labels, np.full((1, 3), 0.6, np.float32), p)
+    asked = np.array([[some, never, some]], np.uint8)
+    others = class_codes(target.classes, land_only=True).size - 1
+    np.testing.assert_allclose(stitch.chance_of(target, asked, vote), [[0.4 * 0.3 / 0.4, 0, 0.4 / others]], atol=1e-6)
+    np.testing.assert_allclose(stitch.chance_of(target, labels, vote), 0.6, atol=1e-6)
+    without = stitch.Vote(vote.weight, labels, vote.chance)
+    np.testing.assert_allclose(stitch.chance_of(target, asked, without), 0.4 / others, atol=1e-6)
 
 
 def test_a_narrow_region_and_a_halo_that_cuts_coarse_cells_are_refused():

@@ -1,8 +1,8 @@
 """Products of land cover and leaf area filled from the regions' rollouts; parallel, resumable, whole or not there.
 
-In the bands along an edge both regions have a say, with weights that fall along a cosine and add up to 1: where they
-disagree on the class, the largest sum of weighted probabilities decides; leaf area is the weighted mean. Where they
-agree nothing changes, so any number of regions with one model make the map that one region makes.
+In the bands along an edge both regions have a say, with weights that fall along a cosine and add up to 1: classes are
+blended as those of land use are (`ai4land.stitch.stitch_window`), leaf area is the weighted mean. Where regions agree
+nothing changes.
 """
 
 import hashlib
@@ -27,11 +27,10 @@ from ai4land.green.pieces import (
 )
 from ai4land.green.rolled import WATER, open_rolled
 from ai4land.green.store import green_template
-from ai4land.legend import class_codes, read_legend
 from ai4land.product.jobs import run_jobs, worker_pool
 from ai4land.runs import Run
 from ai4land.samples.predictors import cover_groups, level_1
-from ai4land.stitch import Tile, plan_tiles, tile_weights
+from ai4land.stitch import Tile, plan_tiles, stitch_window, tile_weights
 from ai4land.stitch.tiles import band_windows
 from ai4land.store import filling, is_whole, partial_path, remove_old, write
 from ai4land.targets import read_target
@@ -99,36 +98,10 @@ def _own(work: _Work, region: str, window: Window, year: int, name: str) -> np.n
 
 def _cover(work: _Work, region: str, window: Window, year: int) -> tuple[np.ndarray, np.ndarray]:
     """Stitched map of a window, and the chance (1) that its classes are right."""
-    labels = _own(work, region, window, year, "land_cover")
-    chance = _own(work, region, window, year, "confidence")
-    if year != work.reference:
-        for here, says in _bands(work, region, window):
-            labels[here], chance[here] = _blend(work, says, year, labels[here])
-    return labels, chance
-
-
-def _blend(work: _Work, says: list[_Say], year: int, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Map and chance of a part of a band; ``own`` are the classes of the region it belongs to."""
-    codes = class_codes(read_legend("land_cover"))
-    score, differ, chance = np.zeros((codes.size, *own.shape)), np.zeros(own.shape, bool), np.zeros(own.shape)
-    given = [say.read(work, "land_cover", year) for say in says]
-    stored = [say.read(work, "probability", year) for say in says]
-    for say, theirs, p in zip(says, given, stored, strict=True):
-        differ[say.at] |= (theirs != own[say.at]) & (say.weight > 0)
-        score[(slice(None), *say.at)] += say.weight * p
-    labels = np.where(differ & (own > 0), codes[score.argmax(0)], own).astype(np.uint8)
-    for say, theirs, p in zip(says, given, stored, strict=True):
-        sure, asked = say.read(work, "confidence", year), labels[say.at]
-        of_asked, of_theirs = (_of(p, codes, which) for which in (asked, theirs))
-        # Of what a region leaves to other classes, each has its share.
-        other = (1 - sure) * of_asked / np.maximum(1 - of_theirs, 1 / 255)
-        chance[say.at] += say.weight * np.where(asked == theirs, sure, np.minimum(other, 1))
-    return labels, chance
-
-
-def _of(p: np.ndarray, codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Probability of one class in every cell."""
-    return np.take_along_axis(p, np.searchsorted(codes, np.maximum(labels, codes[0]))[None], 0)[0]
+    if year == work.reference:
+        return _own(work, region, window, year, "land_cover"), _own(work, region, window, year, "confidence")
+    made = {name: work.rolled(name) for name, tile in work.tiles.items() if tile.covered.intersection(window)}
+    return stitch_window(read_target("land_cover"), work.tiles, made, region, year, window)
 
 
 def _fill_cover(work: _Work, region: str, window: Window, year: int) -> None:

@@ -60,7 +60,7 @@ class GreenNet:
     base : int
         Channels of the first block.
     learning_rate : float
-    precision : {'bf16', 'fp32'}
+    precision : {'auto', 'bf16', 'fp32'}
     seed : int
     checkpoints : pathlib.Path, optional
         Folder of the states of unfinished trainings.
@@ -78,7 +78,7 @@ class GreenNet:
 
     def __init__(
         self, heads: tuple[str, ...] = (COVER,), given: Given | None = None, steps: int = 1000, window: int = 128,
-        batch: int = 4, base: int = 16, learning_rate: float = 2e-3, precision: str = "bf16", seed: int = 0,
+        batch: int = 4, base: int = 16, learning_rate: float = 2e-3, precision: str = "auto", seed: int = 0,
         checkpoints: Path | None = None,
     ) -> None:  # fmt: skip
         self.given = given or default_given(heads)

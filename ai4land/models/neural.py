@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from ai4land import __version__
-from ai4land.devices import autocast, choose_device
+from ai4land.devices import arithmetic, autocast, choose_device
 from ai4land.grid import COARSE_CELLS
 from ai4land.legend import NO_DATA, class_codes, read_legend
 from ai4land.models.calibration import fit_temperature
@@ -206,7 +206,8 @@ class Neural:
             raise ValueError(f"{self.name}: the inputs lack {missing}; use the inputs it was trained with.")
         rows, cols = batch.prior.shape[1:]
         # The network rounds its inputs to bfloat16 anyway; a start that is an input would lose what it says.
-        dtype = torch.bfloat16 if self.schedule.precision == "bf16" and not self.encoding.start else torch.float32
+        rounded = arithmetic(self.schedule.precision) == "bf16" and not self.encoding.start
+        dtype = torch.bfloat16 if rounded else torch.float32
         made = self.encoding(self.prepare(batch), self.device, dtype)
         inputs = padded(made).contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.schedule.precision):

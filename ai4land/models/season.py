@@ -69,7 +69,7 @@ class SeasonNet(GreenNet):
 
     def __init__(
         self, given: Given | None = None, steps: int = 1000, window: int = 32, batch: int = 8, base: int = 32,
-        learning_rate: float = 2e-3, precision: str = "bf16", seed: int = 0, checkpoints: Path | None = None,
+        learning_rate: float = 2e-3, precision: str = "auto", seed: int = 0, checkpoints: Path | None = None,
     ) -> None:  # fmt: skip
         super().__init__((LEAVES,), given, steps, window, batch, base, learning_rate, precision, seed, checkpoints)
         self.name = "sequence"

@@ -26,8 +26,9 @@ from ai4land.product.years import Years
 from ai4land.rollout import open_rollout
 from ai4land.runs import Experiment, Run
 from ai4land.samples import Region, read_region
-from ai4land.stitch import Tile, chance_of, plan_tiles, stitch_window, tile_weights
+from ai4land.stitch import Tile, Vote, chance_of, plan_tiles, stitch_window, tile_weights
 from ai4land.store import filling, is_whole, partial_path, read, remove_old, write
+from ai4land.targets import read_target
 from ai4land.windows import Window
 
 
@@ -132,8 +133,8 @@ def _member_chance(work: _Work, labels: np.ndarray, window: Window, year: int, m
     for region, tile in work.tiles.items():
         if part := tile.covered.intersection(window):
             one, here = _rolled(work, region, part, year, member), part.relative_to(window)
-            theirs, sure = one["land_use"].to_numpy(), one["confidence"].to_numpy()
-            chance[here] += tile_weights(tile, part) * chance_of(labels[here], theirs, sure)
+            vote = Vote(tile_weights(tile, part), one["land_use"].to_numpy(), one["confidence"].to_numpy())
+            chance[here] += vote.weight * chance_of(read_target("land_use"), labels[here], vote)
     return chance
 
 
@@ -143,7 +144,8 @@ def _fill_maps(work: _Work, region: str, window: Window, year: int) -> None:
         name = work.years.emulated[year]
         made = {r: _rollout(rollout_path(work.results, r, name, 0), work.about)
                 for r, tile in work.tiles.items() if tile.covered.intersection(window)}  # fmt: skip
-        labels, chance = stitch_window(work.tiles, made, region, year, window, class_pools(experiment))
+        pools = class_pools(experiment)
+        labels, chance = stitch_window(read_target("land_use"), work.tiles, made, region, year, window, pools)
         others = [_member_chance(work, labels, window, year, member) for member in range(1, experiment.members)]
         percent = 100 * np.mean([chance, *others], axis=0)
     else:

@@ -1,8 +1,9 @@
-"""One map of all regions: cells on which regions disagree are allocated again, on blended probabilities.
+"""One map of all regions: cells on which regions disagree are decided again, on blended probabilities.
 
-Every coarse cell of a band is allocated by each region that has a say in it, to the same wanted areas. Cells to which
-all give the same class keep it; the others share out what is left of the wanted areas, so a coarse cell keeps its
-areas, and where regions agree nothing changes. For one step of a model they do agree, when the halo holds its reach.
+Cells to which all regions give the same class keep it. Where areas of pools of classes are matched, the others share
+out the areas that their own region counted in their coarse cell, so that it keeps its areas; of other targets each
+takes the class of the largest blended probability. Where regions agree nothing changes; for one step of a model they
+do agree, when the halo holds its receptive field.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,39 +12,115 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ai4land.allocate import match_areas
+from ai4land.allocate import match_areas, probability_of
 from ai4land.grid import COARSE_CELLS, block_index
-from ai4land.legend import NO_DATA, class_codes, read_legend
+from ai4land.legend import NO_DATA, class_codes
 from ai4land.stitch.tiles import Tile, band_windows, tile_weights
+from ai4land.targets import Target, read_target
 from ai4land.windows import Window
 
-# Half of a say goes to the class that a region gave: a year is stitched without the year before, and the class knows
+# Half of a vote goes to the class that a region gave: a year is stitched without the year before, and the class knows
 # the region's past. By the probabilities alone more cells would change, and change back, than any region has changed.
 _GIVEN = 0.5
+_LEAST = 0.5 / 255  # probabilities are kept in steps of 1/255: a smaller sum is rounding
 
 
 @dataclass(frozen=True)
-class _Say:
-    """What one region says of some cells."""
+class Vote:
+    """What one region says of some cells.
+
+    Attributes
+    ----------
+    weight : numpy.ndarray, shape (y, x), float32
+        Of the region; the weights of all regions add up to 1, and 0 is where it has none.
+    labels : numpy.ndarray, shape (y, x), uint8
+        Its classes.
+    chance : numpy.ndarray, shape (y, x), float32
+        That they are right (1).
+    probability : numpy.ndarray, shape (class, y, x), float32, optional
+        Of all classes, in the order of the target's codes; absent where none were kept.
+    """
 
     weight: np.ndarray
     labels: np.ndarray
     chance: np.ndarray
-    score: np.ndarray  # (class, y, x): probabilities, and the class that was given
+    probability: np.ndarray | None = None
 
 
-def chance_of(labels: np.ndarray, given: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Chance that classes are right, from a map and the chance that *its* classes are.
+def chance_of(target: Target, labels: np.ndarray, vote: Vote) -> np.ndarray:
+    """Chance that classes are right by one region's vote.
+
+    What its chance leaves to other classes than its own they share as they do in its probabilities; where it has none
+    for them, the land classes share alike.
 
     Parameters
     ----------
-    labels, given : numpy.ndarray, shape (y, x), uint8
-        Classes that are asked about; the map's.
-    chance : numpy.ndarray, shape (y, x), float32
-        That ``given`` is right (1); the other land classes share the rest.
+    target : Target
+        Of classes.
+    labels : numpy.ndarray, shape (y, x), uint8
+        Classes that are asked about.
+    vote : Vote
+
+    Returns
+    -------
+    numpy.ndarray, shape (y, x), float32
     """
-    others = class_codes(read_legend("land_use"), land_only=True).size - 1
-    return np.where(labels == given, chance, (1 - chance) / others).astype(np.float32)
+    others = class_codes(target.classes, land_only=True).size - 1
+    share = np.full(labels.shape, 1 / others, np.float32)
+    if (p := vote.probability) is not None:
+        left = p.sum(0) - probability_of(target, p, vote.labels)
+        share = np.divide(probability_of(target, p, labels), left, out=share, where=left > _LEAST)
+    return np.where(labels == vote.labels, vote.chance, (1 - vote.chance) * share).astype(np.float32)
+
+
+def blend_classes(
+    target: Target, votes: Sequence[Vote], own: np.ndarray, corner: tuple[int, int], pools: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """One map of the votes of several regions, and the chance that it is right.
+
+    Parameters
+    ----------
+    target : Target
+        Of classes.
+    votes : sequence of Vote
+        All with probabilities.
+    own : numpy.ndarray, shape (y, x), uint8
+        Classes of the region that the cells belong to.
+    corner : tuple of int
+        Row and column of the first cell in the run's grid.
+    pools : numpy.ndarray, shape (class,), int, optional
+        Number of the pool of classes whose area is wanted together; -1 for a class that is not allocated. Without them
+        a cell takes the class of the largest sum.
+
+    Returns
+    -------
+    labels : numpy.ndarray, shape (y, x), uint8
+    chance : numpy.ndarray, shape (y, x), float32
+    """
+    decided = target.codes if pools is None else np.flatnonzero(pools >= 0)
+    differ = np.any([(vote.weight > 0) & (vote.labels != own) for vote in votes], axis=0)
+    open_, labels = np.isin(own, decided) & differ, own
+    if open_.any():
+        p = np.add.reduce([vote.weight * _guarded(target, vote) for vote in votes], axis=0)
+        again = target.codes[p.argmax(0)] if pools is None else _match(p, open_, own, pools, corner)
+        labels = np.where(open_, again, own).astype(np.uint8)
+    chance = sum(vote.weight * chance_of(target, labels, vote) for vote in votes)
+    return labels, np.asarray(chance, np.float32)
+
+
+def _guarded(target: Target, vote: Vote) -> np.ndarray:
+    """Probabilities of a vote, half of them given to its class."""
+    assert vote.probability is not None
+    given = vote.labels == target.codes[:, None, None]
+    return vote.probability * np.float32(1 - _GIVEN) + given * np.float32(_GIVEN)
+
+
+def _match(p: np.ndarray, open_: np.ndarray, own: np.ndarray, pools: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """Classes of the open cells, with the areas of pools that their own classes have in every coarse cell."""
+    blocks = block_index((own.shape[0], own.shape[1]), COARSE_CELLS)
+    n, size = int(pools.max()) + 1, int(blocks.max()) + 1
+    wanted = np.bincount(blocks[open_] * n + pools[own[open_]], minlength=size * n).reshape(size, n).T
+    return match_areas(p, open_, wanted, pools, COARSE_CELLS, corner=corner).labels
 
 
 def join_regions(tiles: Mapping[str, Tile], made: Mapping[str, xr.Dataset], year: int, window: Window) -> np.ndarray:
@@ -60,8 +137,8 @@ def join_regions(tiles: Mapping[str, Tile], made: Mapping[str, xr.Dataset], year
 
 
 def stitch_window(
-    tiles: Mapping[str, Tile], made: Mapping[str, xr.Dataset], region: str, year: int, window: Window,
-    pools: np.ndarray,
+    target: Target, tiles: Mapping[str, Tile], made: Mapping[str, xr.Dataset], region: str, year: int, window: Window,
+    pools: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Map of one year in some of a region's own cells, and the chance that it is right.
 
@@ -69,78 +146,61 @@ def stitch_window(
 
     Parameters
     ----------
+    target : Target
+        Of classes.
     tiles : dict of str to Tile
         Of all regions.
     made : dict of str to xarray.Dataset
-        Rollouts of the regions on their wide windows, as `ai4land.rollout.roll` keeps them, at least of the region
-        and its neighbours.
+        Rollouts of the regions on their wide windows, at least of the region and its neighbours: the target's classes,
+        ``confidence`` and ``probability``, by year.
     region : str
     year : int
     window : Window
         Of the run's grid, within the region's own cells, from the corner of a coarse cell.
-    pools : numpy.ndarray, shape (class,), int
-        Number of the pool of classes whose area is wanted together; -1 for a class that is not allocated.
+    pools : numpy.ndarray, shape (class,), int, optional
+        As in `blend_classes`.
 
     Returns
     -------
     labels : numpy.ndarray, shape (y, x), uint8
-        255 is no data.
     chance : numpy.ndarray, shape (y, x), float32
         That the class is right (1).
     """
-    labels, chance = _read(tiles[region], made[region], year, window)
+    labels, chance = (
+        values.copy() for values in _read(tiles[region], made[region], year, window, target.name, "confidence")
+    )
     for band in band_windows(tiles[region]):
         if part := band.intersection(window):
-            here = part.relative_to(window)
+            here, corner = part.relative_to(window), (part[0].start, part[1].start)
             met = [name for name in sorted(tiles) if part.intersection(tiles[name].covered)]
-            says = [_say(tiles[name], made[name], year, part) for name in met]
-            labels[here] = _blend(says, labels[here], part, pools)
-            chance[here] = sum(s.weight * chance_of(labels[here], s.labels, s.chance) for s in says)
+            votes = [_vote(target, tiles[name], made[name], year, part) for name in met]
+            labels[here], chance[here] = blend_classes(target, votes, labels[here], corner, pools)
     return labels, chance
 
 
 def stitch_maps(
     tiles: Mapping[str, Tile], made: Mapping[str, xr.Dataset], region: str, years: Sequence[int], pools: np.ndarray
 ) -> xr.DataArray:
-    """Stitched maps of a region's own cells in some years, (time, lat, lon) uint8; see `stitch_window`."""
-    tile = tiles[region]
-    maps = np.stack([stitch_window(tiles, made, region, year, tile.own, pools)[0] for year in years])
+    """Stitched land use of a region's own cells in some years, (time, lat, lon) uint8; see `stitch_window`."""
+    tile, target = tiles[region], read_target("land_use")
+    maps = np.stack([stitch_window(target, tiles, made, region, year, tile.own, pools)[0] for year in years])
     rows, cols = tile.inside()
     own = made[region].isel(lat=rows, lon=cols)
     return xr.DataArray(maps, {"time": list(years), "lat": own["lat"], "lon": own["lon"]}, ("time", "lat", "lon"))
 
 
-def _read(tile: Tile, made: xr.Dataset, year: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Classes of one rollout, and the chance that they are right, in a window of the run's grid."""
+def _read(tile: Tile, made: xr.Dataset, year: int, window: Window, *names: str) -> list[np.ndarray]:
+    """Variables of one rollout in a window of the run's grid."""
     rows, cols = window.relative_to(tile.wide)
-    one = made[["land_use", "confidence"]].sel(time=year).isel(lat=rows, lon=cols)
-    return one["land_use"].to_numpy().copy(), one["confidence"].to_numpy().copy()
+    return [made[name].sel(time=year).isel(lat=rows, lon=cols).to_numpy() for name in names]
 
 
-def _say(tile: Tile, made: xr.Dataset, year: int, part: Window) -> _Say:
-    """What a region says of a part of the bands; it may reach into some of it only, and has no weight elsewhere."""
+def _vote(target: Target, tile: Tile, made: xr.Dataset, year: int, part: Window) -> Vote:
+    """Vote of a region on a part of the bands; it may reach into some of it only, and has no weight elsewhere."""
     window = part.intersection(tile.covered)
     assert window is not None
-    labels, chance = _read(tile, made, year, window)
-    rows, cols = window.relative_to(tile.wide)
-    p = made["probability"].sel(time=year).isel(lat=rows, lon=cols).to_numpy() * np.float32(1 - _GIVEN)
-    p[labels == np.arange(len(p))[:, None, None]] += _GIVEN
+    labels, chance, probability = _read(tile, made, year, window, target.name, "confidence", "probability")
     rows, cols = window.relative_to(part)
     around = tuple((i.start, w.stop - w.start - i.stop) for i, w in zip((rows, cols), part, strict=True))
-    weight = tile_weights(tile, window).astype(np.float32)
-    return _Say(np.pad(weight, around), np.pad(labels, around), np.pad(chance, around), np.pad(p, ((0, 0), *around)))
-
-
-def _blend(says: list[_Say], own: np.ndarray, part: Window, pools: np.ndarray) -> np.ndarray:
-    """Classes of a part of the bands; ``own`` are those of the region it belongs to."""
-    land = np.isin(own, class_codes(read_legend("land_use"), land_only=True))
-    open_ = land & np.any([(s.weight > 0) & (s.labels != own) for s in says], axis=0)
-    if not open_.any():
-        return own
-    p = np.add.reduce([s.weight * s.score for s in says], axis=0)
-    blocks = block_index((own.shape[0], own.shape[1]), COARSE_CELLS)
-    n, size = int(pools.max()) + 1, int(blocks.max()) + 1
-    wanted = np.bincount(blocks[open_] * n + pools[own[open_]], minlength=size * n).reshape(size, n).T
-    corner = part[0].start, part[1].start
-    again = match_areas(p, open_, wanted, pools, COARSE_CELLS, corner=corner).labels
-    return np.where(open_, again, own).astype(np.uint8)
+    weight = np.pad(tile_weights(tile, window).astype(np.float32), around)
+    return Vote(weight, np.pad(labels, around), np.pad(chance, around), np.pad(probability, ((0, 0), *around)))
