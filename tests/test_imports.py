@@ -43,3 +43,11 @@ def test_data_of_a_region_and_the_baselines_need_no_heavy_package():
 
 def test_the_probe_sees_a_heavy_package():
     assert loaded("ai4land.models.trees") >= {"xgboost"} and loaded("ai4land.models.unet") >= {"torch"}
+
+
+@pytest.mark.parametrize("folder", [".", "notebooks", "sphere_overlap", "sphere_overlap/tests"])
+def test_a_package_beside_is_the_one_of_the_repository_wherever_python_runs(folder):
+    """A folder of its name must not hide it: the folder where Python runs is searched first."""
+    code = "import sphere_overlap; print(sphere_overlap.overlap_weights.__module__, sphere_overlap.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT / folder, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["sphere_overlap.weights", str(ROOT / "sphere_overlap" / "__init__.py")]

@@ -78,6 +78,10 @@ EDITS = {
     # imported in functions only: by make_leaf_models, and by 09 under an if
     "ai4land/models/season.py": {"10"} | AFTER_VEGETATION,
     "ai4land/models/green_net.py": {"09", "10", "11"} | AFTER_VEGETATION,
+    # a package beside
+    "sphere_overlap/__init__.py": {"12"},
+    "sphere_overlap/edges.py": {"12"},
+    "sphere_overlap/overlap.py": {"12"},
     "ai4land/execute.py": ALL,
     # tables by their names, legends and crosswalks by the arguments of their readers
     "data/twin_statistics.csv": {"08"},
@@ -90,7 +94,7 @@ EDITS = {
 }
 FOR_NO_STEP = [
     "ai4land/plan.py", "tests/conftest.py", "data/rates.csv", "data/README.md", "data/legends/soil_texture.csv",
-    "data/crosswalks/usda_12-to-soil_texture.csv", "data/runs/tiny/run.yml",
+    "data/crosswalks/usda_12-to-soil_texture.csv", "data/runs/tiny/run.yml", "sphere_overlap/example.py",
 ]  # fmt: skip
 
 

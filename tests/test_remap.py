@@ -11,11 +11,11 @@ import xarray as xr
 from conftest import ROOT
 
 from ai4land.export.cells import healpix, icon, octahedral, regular
-from ai4land.export.edges import ring_areas
 from ai4land.export.remap import apply, remap_classes, remap_weights
 from ai4land.grid import EARTH_RADIUS, Grid
 from ai4land.regrid import class_fractions
 from ai4land.twin.icon_grid import write_icon_grid
+from sphere_overlap import ring_areas
 
 GOLDEN = ROOT / "tests" / "golden" / "remap"
 sys.path.insert(0, str(GOLDEN))
@@ -189,7 +189,7 @@ def test_weights_are_made_once_and_others_for_another_grid(tmp_path, targets, mo
     remap_weights(GLOBE, targets["icon"], tmp_path)
     remap_weights(Grid(90.0, 0.0, 2.0, 2.5, 90, 144), targets["icon"], tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
-    monkeypatch.setattr("ai4land.export.remap.shared_areas", None)  # made again, they would fail
+    monkeypatch.setattr("ai4land.export.remap.overlap_weights", None)  # made again, they would fail
     again = remap_weights(GLOBE, targets["octahedral"], tmp_path)
     assert (first.shared != again.shared).nnz == 0
 

@@ -18,6 +18,7 @@ ROOMS = [
     "models", "predict", "fit", "rollout", "stitch", "product", "green", "plan", "export", "plot",
 ]  # fmt: skip
 MODULES = sorted((ROOT / "ai4land").rglob("*.py"))
+BESIDE = sorted((ROOT / "sphere_overlap").glob("*.py"))  # packages beside
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -52,7 +53,7 @@ def test_rooms_that_must_not_import_torch_do_not(room):
         assert not any(name.split(".")[0] == "torch" for name in imports(path)), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", [*MODULES, *BESIDE], ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_files_and_functions_are_short_and_public_ones_documented(path):
     text = path.read_text()
     assert text.count("\n") <= 450, "two ideas in one file?"
@@ -180,3 +181,8 @@ def test_links_and_commands_of_the_readme_exist():
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for command in re.findall(r"^ *make ([a-z-]+)", text, re.MULTILINE):
         assert command in known, command
+
+
+@pytest.mark.parametrize(("package", "lines"), [("sphere_overlap", 700)])
+def test_packages_beside_stay_small(package, lines):
+    assert 0 < sum(p.read_text().count("\n") for p in BESIDE if p.relative_to(ROOT).parts[0] == package) <= lines

@@ -17,12 +17,10 @@ from scipy import sparse
 
 from ai4land.checks import check_same_grid
 from ai4land.export.cells import Cells
-from ai4land.export.edges import ring_areas
-from ai4land.export.overlap import shared_areas
-from ai4land.grid import EARTH_RADIUS, Grid, grid_of
+from ai4land.grid import Grid, grid_of
 from ai4land.regrid import class_fractions
+from sphere_overlap import RegularGrid, overlap_weights
 
-_BLOCK = 500_000  # shared areas in work at a time; the result does not depend on it
 _BAND = 2_000_000  # source cells in work at a time
 _LARGEST = 50_000_000  # cells of a map that is remapped as it is
 _AVERAGED = 5  # cells of a larger one, along one side of a block, that are averaged first
@@ -79,8 +77,11 @@ def remap_weights(source: Grid, target: Cells, cache: Path | None = None) -> Wei
             parts = made["data"], made["indices"], made["indptr"]
             shape = target.area.size, source.rows * source.cols
             return Weights(source, target.name, made["area"], sparse.csc_matrix(parts, shape))
-    lon, lat, shared = np.radians(target.lon_corners), np.radians(target.lat_corners), _shared(source, target)
-    area = np.abs(ring_areas(lon, lat, target.great_circles)) * EARTH_RADIUS**2
+    weights = overlap_weights(RegularGrid(source.lat_edges, source.west, source.dlon, source.cols), target)
+    if not weights.row.size:
+        raise ValueError(f"{target.name}: no cell meets the data {source.bounds} (W, S, E, N); choose another grid.")
+    area, pairs = weights.target_area, (weights.row, weights.col)
+    shared = sparse.coo_matrix((weights.overlap, pairs), weights.shape).tocsc()
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.stem}.partial.npz")
@@ -93,32 +94,6 @@ def _key(grid: Grid) -> str:
     """Hash of a grid, to a millionth of its cell."""
     lattice = (grid.north, grid.west, grid.dlat, grid.dlon, *grid.shape)
     return sha256(" ".join(f"{v:.9f}" for v in lattice).encode()).hexdigest()[:16]
-
-
-def _shared(source: Grid, target: Cells) -> sparse.csc_matrix:
-    """Shared areas, m2, some target cells at a time."""
-    south, size, parts = target.lat_corners.mean(1) < 0, _work(source, target), []
-    for side in (~south, south):
-        number = np.flatnonzero(side)
-        ends = np.searchsorted(np.cumsum(size[number]), np.arange(_BLOCK, size[number].sum(), _BLOCK))
-        for which in np.split(number, ends):
-            corners = np.radians(target.lon_corners[which]), np.radians(target.lat_corners[which])
-            cell, index, area = shared_areas(*corners, target.great_circles, source)
-            parts.append((which[cell].astype(np.int32), index.astype(np.int32), area * EARTH_RADIUS**2))
-    cell, index, area = (np.concatenate(values) for values in zip(*parts, strict=True))
-    if not area.size:
-        raise ValueError(f"{target.name}: no cell meets the data {source.bounds} (W, S, E, N); choose another grid.")
-    return sparse.coo_matrix((area, (cell, index)), (target.area.size, source.rows * source.cols)).tocsc()
-
-
-def _work(source: Grid, target: Cells) -> np.ndarray:
-    """About how many areas every target cell needs in work: few where it is far from the source."""
-    west, low, east, high = source.bounds
-    narrow = np.maximum(np.cos(np.radians(target.lat)), 0.02)
-    reach = np.degrees(2 * np.sqrt(target.area) / EARTH_RADIUS)
-    near = np.abs(target.lat - (low + high) / 2) < (high - low) / 2 + reach
-    near &= np.abs((target.lon - (west + east) / 2 + 180) % 360 - 180) < (east - west) / 2 + reach / narrow
-    return near * target.area / (source.cell_area().max() * narrow) + 8 * target.lat_corners.shape[1]
 
 
 def _bands(weights: Weights) -> Iterator[tuple[slice, sparse.csc_matrix]]:

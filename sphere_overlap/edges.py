@@ -42,13 +42,23 @@ def cell_edges(lon: np.ndarray, lat: np.ndarray, great_circles: bool) -> Edges:
     lon, lat : numpy.ndarray, shape (cell, corner), float64
         Radians.
     great_circles : bool
-        As of `Cells`.
+        Whether edges are great circles; otherwise straight in longitude and sine of latitude.
+
+    Raises
+    ------
+    ValueError
+        If an edge may run either way round the globe: between opposite points, or straight over half a turn.
     """
     end_lon, end_lat = np.roll(lon, -1, 1), np.roll(lat, -1, 1)
     east = (end_lon - lon + pi) % (2 * pi) - pi
     # Meridians bound no area towards a pole, and neither do arcs over a pole: both ends see it in one direction.
     used = (np.abs(east) > _ROUNDING) & (np.abs(lat) < _POLE) & (np.abs(end_lat) < _POLE)
-    used &= (np.abs(east) < pi - 1e-9) | (not great_circles)
+    half = np.abs(east) > pi - 1e-9
+    either = np.abs(lat + end_lat) < 1e-9 if great_circles else used
+    if (unclear := either & (half | (np.abs(lat) >= _POLE))).any():
+        raise ValueError(f"cell {np.argwhere(unclear)[0, 0]}: an edge over half the globe may run either way; "
+                         "add a corner on it.")  # fmt: skip
+    used &= ~half | (not great_circles)
     cell = np.nonzero(used)[0]
     east, lon, end_lon, lat, end_lat = (v[used] for v in (east, lon, end_lon, lat, end_lat))
     eastwards = east > 0

@@ -10,8 +10,8 @@ from math import pi
 
 import numpy as np
 
-from ai4land.export.edges import Edges, cell_edges, edge_value, ring_areas, sine_of, under_arc
-from ai4land.grid import Grid
+from sphere_overlap.edges import Edges, cell_edges, edge_value, ring_areas, sine_of, under_arc
+from sphere_overlap.grid import RegularGrid
 
 _SLIVER = 1e-9  # of a source cell: a smaller share is rounding
 
@@ -19,7 +19,7 @@ _SLIVER = 1e-9  # of a source cell: a smaller share is rounding
 class _Lines:
     """Meridians and parallels of a grid, numbered; the part of the globe that it leaves open is one row or column."""
 
-    def __init__(self, grid: Grid, mirror: bool) -> None:
+    def __init__(self, grid: RegularGrid, mirror: bool) -> None:
         levels = np.sin(np.radians(grid.lat_edges))
         levels = -levels if mirror else levels[::-1]
         self.levels = np.concatenate([[-1.0], levels, [1.0]])  # from south to north
@@ -113,7 +113,7 @@ def _areas(lon: np.ndarray, lat: np.ndarray, great: bool, lines: _Lines) -> tupl
 
 
 def shared_areas(
-    lon: np.ndarray, lat: np.ndarray, great_circles: bool, source: Grid
+    lon: np.ndarray, lat: np.ndarray, great_circles: bool, source: RegularGrid
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Areas that cells share with the cells of a regular grid.
 
@@ -122,8 +122,8 @@ def shared_areas(
     lon, lat : numpy.ndarray, shape (cell, corner), float64
         Corners in order along the edge, either way, radians. All cells lie mostly on one side of the equator.
     great_circles : bool
-        As of `ai4land.export.cells.Cells`.
-    source : Grid
+        As of `sphere_overlap.Cells`.
+    source : RegularGrid
         Global or a region.
 
     Returns
@@ -132,21 +132,18 @@ def shared_areas(
         Of the cell, and of the source cell, row by row from the north-west corner; every pair that shares more than
         rounding, once.
     area : numpy.ndarray, shape (pair,), float64
-        On the unit sphere.
+        On the unit sphere; where a cell crosses itself, loops that run the other way round count negative.
 
     Raises
     ------
     ValueError
-        If the source goes around the globe more than once.
+        As of `cell_edges`.
     """
-    if source.cols * source.dlon > 360 + 1e-6:
-        raise ValueError(f"a grid of {source.cols * source.dlon:g} degrees overlaps itself; give at most 360.")
     mirror = bool(lat.size and lat.mean() < 0)
     lat = -lat if mirror else lat
     cell, column, row, area = _areas(lon, lat, great_circles, _Lines(source, mirror))
     area *= np.sign(ring_areas(lon, lat, great_circles))[cell]
     north = row - 1 if mirror else source.rows - row  # row 0 is what the grid leaves open
     keep = (north >= 0) & (north < source.rows) & (column < source.cols)
-    least = _SLIVER * np.radians(source.dlon) * -np.diff(np.sin(np.radians(source.lat_edges)))
-    keep &= area > least[np.where(keep, north, 0)]
+    keep &= np.abs(area) > _SLIVER * source.cell_area()[np.where(keep, north, 0)]
     return cell[keep], (north * source.cols + column)[keep], area[keep]
