@@ -14,10 +14,11 @@ from conftest import ROOT
 
 ROOMS = [
     "legend", "grid", "windows", "targets", "checks", "experiments", "vegetation", "runs", "templates", "store",
-    "execute", "regrid", "sources", "twin", "cube", "evaluate", "refine", "samples", "allocate", "devices", "train",
+    "execute", "regrid", "sources", "cube", "evaluate", "refine", "samples", "allocate", "devices", "train",
     "models", "predict", "fit", "rollout", "stitch", "product", "green", "plan", "export", "plot",
 ]  # fmt: skip
 MODULES = sorted((ROOT / "ai4land").rglob("*.py"))
+BESIDE = sorted((ROOT / "twin_earth").rglob("*.py"))  # packages beside
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -46,13 +47,20 @@ def test_a_file_imports_only_from_rooms_to_its_left(path):
             assert ROOMS.index(parts[1]) <= ROOMS.index(room), f"{room} imports {name}"
 
 
+def test_the_made_up_planet_is_known_to_the_download_tests_and_benchmarks_only():
+    """No reader knows of it, and what judges a model reads what the planet left, as it would read a real map."""
+    for path in MODULES:
+        assert not any(name.split(".")[0] == "twin_earth" for name in imports(path)), path
+    assert [book.stem for book in BOOKS if "twin_earth" in "".join(code_of(book)[1])] == ["01-download"]
+
+
 @pytest.mark.parametrize("room", ["evaluate", "stitch", "plot", "regrid"])
 def test_rooms_that_must_not_import_torch_do_not(room):
     for path in (p for p in MODULES if p.relative_to(ROOT / "ai4land").parts[0].removesuffix(".py") == room):
         assert not any(name.split(".")[0] == "torch" for name in imports(path)), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", [*MODULES, *BESIDE], ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_files_and_functions_are_short_and_public_ones_documented(path):
     text = path.read_text()
     assert text.count("\n") <= 450, "two ideas in one file?"
@@ -180,3 +188,8 @@ def test_links_and_commands_of_the_readme_exist():
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for command in re.findall(r"^ *make ([a-z-]+)", text, re.MULTILINE):
         assert command in known, command
+
+
+@pytest.mark.parametrize(("package", "lines"), [("twin_earth", 2000)])
+def test_packages_beside_stay_small(package, lines):
+    assert sum(p.read_text().count("\n") for p in BESIDE if p.relative_to(ROOT).parts[0] == package) <= lines
