@@ -261,7 +261,7 @@ def test_hilda_plus_v1_has_its_own_cells_and_one_code_for_forest(tmp_path):
 
 
 def planet_run():
-    """Two products without maps to judge them by: to 1980 from 1985, and to 2018 from 2004 along ssp126."""
+    """Two products without maps to judge them by: to 1924 from 1985, and to 2074 from 2004 along ssp126."""
     return read_run("tiny").model_copy(update={"window": (29.0, 35.5, 30.0, 36.0)})
 
 
@@ -273,30 +273,30 @@ def region_of(grid):
 def test_a_product_is_judged_by_maps_as_the_planet_makes_them_alone(tmp_path):
     run, east = planet_run(), Grid(35.75, 29.5, 0.01, 0.01, 25, 50)
     write_planet_maps(tmp_path, run, [1, 10, 40])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["planet-to_1980.nc", "planet-to_2018_ssp126.nc"]
-    for name, years in {"to_1980": [1984], "to_2018_ssp126": [2005, 2014]}.items():
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["planet-to_1924.nc", "planet-to_2074_ssp126.nc"]
+    for name, years in {"to_1924": [1984, 1975, 1945], "to_2074_ssp126": [2005, 2014, 2044]}.items():
         experiment = run.experiments[name]
         cube, judged = with_planet_maps(region_of(east), experiment, tmp_path / f"planet-{name}.nc")
-        assert judged.targets == years and cube.years == [1990, 1991, *years] and cube.land_use.dtype == np.uint8
+        assert judged.targets == years and cube.years("land_use") == [1990, 1991, *years]
         for year in years:
-            expected = land_use(east, year, run.seed, experiment.scenario or "")
-            np.testing.assert_array_equal(cube.map(year), expected)
+            found, expected = cube.field("land_use", year), land_use(east, year, run.seed, experiment.scenario or "")
+            assert found.dtype == np.uint8 and (found == expected).all()
 
 
 def test_a_product_shorter_than_every_lead_is_judged_in_its_last_year(tmp_path):
     run = planet_run()
-    write_planet_maps(tmp_path, run, [40])
-    experiment = with_planet_maps(region_of(WINDOW), run.experiments["to_1980"], tmp_path / "planet-to_1980.nc")[1]
-    assert experiment.targets == [1980] and experiment.leads == (5,)
+    write_planet_maps(tmp_path, run, [80])
+    experiment = with_planet_maps(region_of(WINDOW), run.experiments["to_1924"], tmp_path / "planet-to_1924.nc")[1]
+    assert experiment.targets == [1924] and experiment.leads == (61,)
 
 
 def test_maps_of_the_planet_that_are_not_there_or_elsewhere_are_one_clear_line(tmp_path):
-    experiment = planet_run().experiments["to_1980"]
-    with pytest.raises(FileNotFoundError, match=r"planet-to_1980\.nc: no such file.* run 01-download again"):
-        with_planet_maps(region_of(WINDOW), experiment, tmp_path / "planet-to_1980.nc")
+    experiment = planet_run().experiments["to_1924"]
+    with pytest.raises(FileNotFoundError, match=r"planet-to_1924\.nc: no such file.* run 01-download again"):
+        with_planet_maps(region_of(WINDOW), experiment, tmp_path / "planet-to_1924.nc")
     write_planet_maps(tmp_path, planet_run(), [1])
-    with pytest.raises(ValueError, match=r"planet-to_1980\.nc.*east"):
-        with_planet_maps(region_of(Grid(36.0, 30.0, 0.01, 0.01, 50, 50)), experiment, tmp_path / "planet-to_1980.nc")
+    with pytest.raises(ValueError, match=r"planet-to_1924\.nc.*east"):
+        with_planet_maps(region_of(Grid(36.0, 30.0, 0.01, 0.01, 50, 50)), experiment, tmp_path / "planet-to_1924.nc")
 
 
 def test_it_is_not_made_for_real_runs_nor_for_unknown_inputs(tmp_path):
