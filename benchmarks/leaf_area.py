@@ -27,14 +27,14 @@ from ai4land.models.leaf_rows import blocks_of, draw_blocks
 from ai4land.models.leaf_trees import LeafTrees
 from ai4land.samples.predictors import between
 from ai4land.samples.region import Layer, Region, layer_of
-from ai4land.twin.air import PRESENT, carbon_dioxide
-from ai4land.twin.cover_classes import cover_classes
-from ai4land.twin.earth import elevation, koppen
-from ai4land.twin.land_use import Land
-from ai4land.twin.leaf_area import _leaves
-from ai4land.twin.reanalysis import Reanalysis
 from ai4land.vegetation import MONTHS
 from ai4land.windows import Window
+from twin_earth.climate_files import Reanalysis
+from twin_earth.earth import elevation, koppen
+from twin_earth.land_cover import cover_classes
+from twin_earth.land_use import Land
+from twin_earth.leaf_area import _leaves
+from twin_earth.weather import PRESENT, carbon_dioxide
 
 SEED, SIDE, WATER, MISSING, STEP = 1, 500, 210, 255, 1 / 30  # packed in steps of 1/30 m2 m-2
 EXPERIMENT = Experiment(start=2014, train=(1999, 2012), validation=(2013, 2014), test=(2015, 2015))

@@ -18,8 +18,8 @@ from ai4land.experiments import Experiment
 from ai4land.grid import COARSE_CELLS, GLOBAL, region_bounds
 from ai4land.runs import Inputs, Run, read_run
 from ai4land.sources.luh2 import STATES
-from ai4land.twin import write_twin
-from ai4land.twin.luh2 import FILL, Inventory
+from twin_earth import write_twin
+from twin_earth.inventories import FILL, Inventory
 
 BASE, SCENARIO, NAME = 2015, "ssp126", "to_2100"
 LAYERS = ("land_use", "elevation", "koppen", "luh2", "soil")  # the demo's

@@ -20,7 +20,7 @@ from ai4land.cube import blocks, build
 from ai4land.legend import class_codes, read_legend
 from ai4land.runs import Run, read_run
 from ai4land.sources import find_inputs, open_input
-from ai4land.twin import write_twin
+from twin_earth import write_twin
 
 REGION, WINDOW = "n50_e120", (120.0, 30.0, 180.0, 50.0)
 REGIONS = 54

@@ -22,7 +22,7 @@ import xarray as xr
 from ai4land.export.cells import Cells, icon, octahedral
 from ai4land.export.remap import apply, remap_classes, remap_weights
 from ai4land.grid import Grid
-from ai4land.twin.icon_grid import write_icon_grid
+from twin_earth import write_icon_grid
 
 TURNS, CODES = 3, np.arange(8)
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 from ai4land.grid import Grid
 from ai4land.legend import DATA, class_codes, read_crosswalk, read_legend, recode
 from ai4land.sources import dataset_row, find_files, open_input
-from ai4land.twin import Land
+from twin_earth import Land
 
 LEGEND = read_legend("land_use")
 NAMES = LEGEND.set_index("code")["name"].to_dict()

@@ -11,7 +11,7 @@ from ai4land.cube import layout as layout_room
 from ai4land.grid import GLOBAL
 from ai4land.runs import read_run
 from ai4land.sources import find_inputs, inventory, open_input
-from ai4land.twin import write_twin
+from twin_earth import write_twin
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ai4land.export.cells import icon
 from ai4land.export.icon import class_fractions_on, write_icon, write_icon_leaf_area
 from ai4land.grid import EARTH_RADIUS, Grid
 from ai4land.legend import class_codes, flag_attributes, read_legend
-from ai4land.twin.icon_grid import RADIUS, write_icon_grid
+from twin_earth.icon_grid import RADIUS, write_icon_grid
 
 GLOBE = Grid(90.0, -180.0, 2.0, 2.0, 90, 180)
 # The classes of EXTPAR's table for ESA CCI (C2SM/extpar, src/mo_ecci_lookup_tables.f90), no data first.

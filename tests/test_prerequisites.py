@@ -72,6 +72,9 @@ EDITS = {
     # a reader of one data set, which the registry names
     "ai4land/sources/modis.py": ALL,
     "ai4land/cube/build.py": ALL - {"01"},
+    # the made-up planet is written by 01; what it leaves to judge a product by is read by 06
+    "twin_earth/leaf_area.py": ALL,
+    "ai4land/predict/planet.py": {"06", "05", "07"} | AFTER_STITCH,
     "ai4land/stitch/blend.py": {"07"} | AFTER_STITCH,
     # an __init__.py that only passes names on
     "ai4land/green/__init__.py": {"12", "14", "15"},
@@ -113,6 +116,19 @@ def test_every_notebook_has_a_rule_with_its_own_prerequisites():
         r"^\S+/(\d\d-[a-z-]+)\.ipynb: notebooks/(\S+)\.ipynb .*\$\(call needs,(\S+)\)", text, re.MULTILINE
     )
     assert sorted(rules) == [(book.stem,) * 3 for book in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+def test_the_download_is_made_of_the_whole_made_up_planet_and_no_other_step_of_any_of_it():
+    roots = [f"notebooks/{book.name}" for book in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    command = [sys.executable, "prerequisites.py", *roots, "ai4land.execute", "ai4land.fit"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(lines) == len(roots) + 2
+    planet = {
+        name: {f for f in files.split("|") if f.startswith("twin_earth/")}
+        for name, files in (x.split(":=") for x in lines)
+    }
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "twin_earth").glob("*.py")}
+    assert {name: files for name, files in planet.items() if files} == {"01-download": modules}
 
 
 # --- notebooks that are half written ---

@@ -14,8 +14,8 @@ from ai4land.export.cells import healpix, icon, octahedral, regular
 from ai4land.export.remap import apply, remap_classes, remap_weights
 from ai4land.grid import EARTH_RADIUS, Grid
 from ai4land.regrid import class_fractions
-from ai4land.twin.icon_grid import write_icon_grid
 from sphere_overlap import ring_areas
+from twin_earth import write_icon_grid
 
 GOLDEN = ROOT / "tests" / "golden" / "remap"
 sys.path.insert(0, str(GOLDEN))
@@ -207,6 +207,8 @@ def test_bad_grids_and_fields_are_refused(tmp_path, targets):
         healpix(4, "peano")
     with pytest.raises(ValueError, match="whole"):
         regular(7.0)
+    with pytest.raises(FileNotFoundError, match=r"absent\.nc: no such ICON grid file; 01-download makes one up"):
+        icon(tmp_path / "absent.nc")
     with pytest.raises(ValueError, match="no uuidOfHGrid"):
         icon(write_icon_grid(tmp_path / "nameless.nc", 0, uuid=None))
     other = golden.field(GLOBE).to_netcdf(tmp_path / "field.nc") or tmp_path / "field.nc"

@@ -14,11 +14,11 @@ from conftest import ROOT
 
 ROOMS = [
     "legend", "grid", "windows", "targets", "checks", "experiments", "vegetation", "runs", "templates", "store",
-    "execute", "regrid", "sources", "twin", "cube", "evaluate", "refine", "samples", "allocate", "devices", "train",
+    "execute", "regrid", "sources", "cube", "evaluate", "refine", "samples", "allocate", "devices", "train",
     "models", "predict", "fit", "rollout", "stitch", "product", "green", "plan", "export", "plot",
 ]  # fmt: skip
 MODULES = sorted((ROOT / "ai4land").rglob("*.py"))
-BESIDE = sorted((ROOT / "sphere_overlap").glob("*.py"))  # packages beside
+BESIDE = [p for name in ("sphere_overlap", "twin_earth") for p in sorted((ROOT / name).glob("*.py"))]  # packages beside
 BOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -45,6 +45,17 @@ def test_a_file_imports_only_from_rooms_to_its_left(path):
         parts = name.split(".")
         if parts[0] == "ai4land" and len(parts) > 1 and parts[1] in ROOMS:
             assert ROOMS.index(parts[1]) <= ROOMS.index(room), f"{room} imports {name}"
+
+
+def test_the_made_up_planet_is_known_to_the_download_tests_and_benchmarks_only():
+    """No reader knows of it, and what judges a model reads what the planet left, as it would read a real map."""
+    importing = {
+        path.relative_to(ROOT).parts[0]
+        for path in tracked()
+        if path.suffix == ".py" and any(name.split(".")[0] == "twin_earth" for name in imports(path))
+    }
+    assert importing == {"twin_earth", "tests", "benchmarks"}
+    assert [book.stem for book in BOOKS if "twin_earth" in "".join(code_of(book)[1])] == ["01-download"]
 
 
 @pytest.mark.parametrize("room", ["evaluate", "stitch", "plot", "regrid"])
@@ -183,6 +194,6 @@ def test_links_and_commands_of_the_readme_exist():
         assert command in known, command
 
 
-@pytest.mark.parametrize(("package", "lines"), [("sphere_overlap", 700)])
+@pytest.mark.parametrize(("package", "lines"), [("sphere_overlap", 700), ("twin_earth", 2000)])
 def test_packages_beside_stay_small(package, lines):
     assert 0 < sum(p.read_text().count("\n") for p in BESIDE if p.relative_to(ROOT).parts[0] == package) <= lines

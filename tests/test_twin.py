@@ -1,24 +1,27 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from conftest import make_cube
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_run import tiny_land_use
 
 from ai4land.grid import COARSE_CELLS, Grid
 from ai4land.legend import class_codes, read_legend
+from ai4land.predict import with_planet_maps
 from ai4land.runs import read_run
 from ai4land.sources import find_files, find_inputs, open_input
-from ai4land.twin import Land, land_use, write_twin
-from ai4land.twin.demand import SCENARIOS, demand
-from ai4land.twin.earth import elevation, koppen
-from ai4land.twin.files import V1_CELL, hilda_codes
-from ai4land.twin.luh2 import Inventory
-from ai4land.twin.noise import gradient_noise, value_noise
-from ai4land.twin.soil import texture
+from twin_earth import Land, write_planet_maps, write_twin
+from twin_earth.earth import Ground, elevation, koppen
+from twin_earth.files import V1_CELL, hilda_codes
+from twin_earth.inventories import Inventory
+from twin_earth.land_use import SCENARIOS, Demand
+from twin_earth.noise import gradient_noise, value_noise
+from twin_earth.still_layers import texture
 
 LARGE = Grid(36.0, 29.0, 0.01, 0.01, 100, 200)
 WINDOW = Grid(36.0, 29.0, 0.01, 0.01, 50, 50)
@@ -30,6 +33,10 @@ SCENARIO_STATES = {"ssp126": "luh2_v2f_ssp126_states", "ssp370": "luh2_v2f_ssp37
 cuts = st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(1, 2), st.integers(1, 3))
 years = st.integers(1850, 2100)
 scenarios = st.sampled_from(sorted(SCENARIOS))
+
+
+def land_use(grid, year, seed, scenario=""):
+    return Land(grid, seed, scenario).land_use(year)
 
 
 def cells(cut, size=COARSE_CELLS):
@@ -83,7 +90,8 @@ def test_areas_follow_demand_within_rounding(year, scenario):
     count = np.stack([(made == c).sum((1, 3)) for c in LAND])
     land = count.sum(0)
     # Five counts are rounded to a cell each; the sixth class, other land, takes what they leave.
-    off = np.abs(count - demand(LARGE, year, 1, scenario) * land)
+    wanted = Demand(Ground(LARGE, 1), scenario)
+    off = np.abs(count - wanted.shares(wanted.managed(year)) * land)
     assert off[:4].max() <= 0.5 + 1e-6 and off[4].max() <= 3 and off[5].max() <= 2.5 + 1e-6
 
 
@@ -250,6 +258,45 @@ def test_hilda_plus_v1_has_its_own_cells_and_one_code_for_forest(tmp_path):
     near = cover.sel(lat=35.8, lon=29.3, method="nearest")  # its class is that of the cell its centre lies in
     at = int((36 - float(near.lat)) * 100), int((float(near.lon) - 29) * 100)
     assert int(near) == truth[at]
+
+
+def planet_run():
+    """Two products without maps to judge them by: to 1924 from 1985, and to 2074 from 2004 along ssp126."""
+    return read_run("tiny").model_copy(update={"window": (29.0, 35.5, 30.0, 36.0)})
+
+
+def region_of(grid):
+    """A region of two maps, 1990 and 1991."""
+    return replace(make_cube(dict.fromkeys((1990, 1991), np.zeros(grid.shape, np.uint8))), grid=grid)
+
+
+def test_a_product_is_judged_by_maps_as_the_planet_makes_them_alone(tmp_path):
+    run, east = planet_run(), Grid(35.75, 29.5, 0.01, 0.01, 25, 50)
+    write_planet_maps(tmp_path, run, [1, 10, 40])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["planet-to_1924.nc", "planet-to_2074_ssp126.nc"]
+    for name, years in {"to_1924": [1984, 1975, 1945], "to_2074_ssp126": [2005, 2014, 2044]}.items():
+        experiment = run.experiments[name]
+        cube, judged = with_planet_maps(region_of(east), experiment, tmp_path / f"planet-{name}.nc")
+        assert judged.targets == years and cube.years("land_use") == [1990, 1991, *years]
+        for year in years:
+            found, expected = cube.field("land_use", year), land_use(east, year, run.seed, experiment.scenario or "")
+            assert found.dtype == np.uint8 and (found == expected).all()
+
+
+def test_a_product_shorter_than_every_lead_is_judged_in_its_last_year(tmp_path):
+    run = planet_run()
+    write_planet_maps(tmp_path, run, [80])
+    experiment = with_planet_maps(region_of(WINDOW), run.experiments["to_1924"], tmp_path / "planet-to_1924.nc")[1]
+    assert experiment.targets == [1924] and experiment.leads == (61,)
+
+
+def test_maps_of_the_planet_that_are_not_there_or_elsewhere_are_one_clear_line(tmp_path):
+    experiment = planet_run().experiments["to_1924"]
+    with pytest.raises(FileNotFoundError, match=r"planet-to_1924\.nc: no such file.* run 01-download again"):
+        with_planet_maps(region_of(WINDOW), experiment, tmp_path / "planet-to_1924.nc")
+    write_planet_maps(tmp_path, planet_run(), [1])
+    with pytest.raises(ValueError, match=r"planet-to_1924\.nc.*east"):
+        with_planet_maps(region_of(Grid(36.0, 30.0, 0.01, 0.01, 50, 50)), experiment, tmp_path / "planet-to_1924.nc")
 
 
 def test_it_is_not_made_for_real_runs_nor_for_unknown_inputs(tmp_path):

@@ -17,16 +17,21 @@ from ai4land.legend import read_legend
 from ai4land.sources import find_files
 from ai4land.sources.climate import join_climate
 from ai4land.sources.readers import open_input
-from ai4land.twin import land_use, write_twin
-from ai4land.twin.air import carbon_dioxide, warming, write_carbon_dioxide
-from ai4land.twin.climate_model import ClimateModel, write_climate_model
-from ai4land.twin.demand import SCENARIOS
-from ai4land.twin.earth import climate, elevation, koppen
-from ai4land.twin.land_cover import LandCover
-from ai4land.twin.leaf_area import LeafArea, dekads, write_leaf_area
-from ai4land.twin.people import population, write_population
-from ai4land.twin.reanalysis import Reanalysis, write_era5, write_era5_land
-from ai4land.twin.weather import Weather
+from twin_earth import Land, write_twin
+from twin_earth.climate_files import (
+    ClimateModel,
+    Reanalysis,
+    write_carbon_dioxide,
+    write_climate_model,
+    write_era5,
+    write_era5_land,
+)
+from twin_earth.earth import climate, elevation, koppen
+from twin_earth.inventories import population, write_population
+from twin_earth.land_cover import LandCover
+from twin_earth.land_use import SCENARIOS
+from twin_earth.leaf_area import LeafArea, dekads, write_leaf_area
+from twin_earth.weather import Weather, carbon_dioxide, warming
 
 LARGE = Grid(36.0, 29.0, 0.01, 0.01, 100, 200)
 ALONE = LARGE.cut(slice(25, 75), slice(50, 125))  # 35.75 to 35.25 N, 29.5 to 30.25 E
@@ -74,7 +79,7 @@ def write(raw, run):
     """A run, and one month of leaf area."""
     write_twin(raw, run)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ai4land.twin.leaf_area.dekads", lambda year: [date(year, 2, day) for day in (10, 20, 29)])
+        patch.setattr("twin_earth.leaf_area.dekads", lambda year: [date(year, 2, day) for day in (10, 20, 29)])
         write_leaf_area(raw, SMALL, [2020], run.seed)
 
 
@@ -123,7 +128,7 @@ def test_people_of_a_window_made_alone_are_those_of_a_larger_one():
 
 @pytest.mark.parametrize("grid", [LARGE, NORTH, SOUTH], ids=["middle", "north", "south"])
 def test_the_majority_of_land_cover_in_a_cell_is_its_land_use(grid):
-    made, used = group_of(cover_of(grid, 2000)), land_use(grid, 2000, 1)
+    made, used = group_of(cover_of(grid, 2000)), Land(grid, 1).land_use(2000)
     assert 99 not in made
     wanted = SEEN[used]
     # A 300 m cell belongs to the 1 km cell that holds its centre.
@@ -213,7 +218,7 @@ def test_dekads_end_on_the_last_day_of_each_month_of_the_products_years(tmp_path
 
 
 def test_names_of_leaf_area_know_the_sensor(tmp_path, monkeypatch):
-    monkeypatch.setattr("ai4land.twin.leaf_area.dekads", lambda year: [date(year, 1, 10)])
+    monkeypatch.setattr("twin_earth.leaf_area.dekads", lambda year: [date(year, 1, 10)])
     write_leaf_area(tmp_path, SMALL, [2013, 2014], 1)
     names = ["c_gls_LAI-RT6_201401100000_GLOBE_PROBAV_V2.0.2.nc", "c_gls_LAI_201301100000_GLOBE_VGT_V2.0.2.nc"]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
@@ -314,7 +319,7 @@ def decade(tmp_path_factory):
     raw = tmp_path_factory.mktemp("decade")
     with pytest.MonkeyPatch.context() as patch:
         for dataset, scenario, years in (("historical", "", "2001_2010"), ("ssp370", "ssp370", "2091_2100")):
-            patch.setattr("ai4land.twin.climate_model.series_of", lambda row, years=years: [{"decade": years}])
+            patch.setattr("twin_earth.climate_files.series_of", lambda row, years=years: [{"decade": years}])
             write_climate_model(raw, SMALL, f"isimip3b_{dataset}", 1, scenario)
     write_era5(raw, SMALL, [2003, 2004], 1)
     return raw
@@ -426,7 +431,7 @@ def test_people_live_in_cells_of_half_a_degree_and_mostly_in_towns(tmp_path):
     np.testing.assert_allclose(total, urban + rural, rtol=1e-6)
     assert (urban.diff("time") >= 0).all() and urban[-1] > rural[-1]
     # 3000 people a km2 of town: the towns they need are those on the map, give or take the inventory.
-    towns = (land_use(SMALL, 2020, 1) == 1) * SMALL.cell_area()[:, None] / 1e6
+    towns = (Land(SMALL, 1).land_use(2020) == 1) * SMALL.cell_area()[:, None] / 1e6
     assert float(urban.sel(time="2020").item()) / 3000 == pytest.approx(towns.sum(), rel=0.3)
     coast = xr.open_dataset(tmp_path / "coast" / name, mask_and_scale=False)["total-population"]
     assert coast.attrs["_FillValue"] == np.float32(1e20) and (coast == np.float32(1e20)).any() and (coast < 1e9).any()

@@ -18,8 +18,8 @@ from ai4land.sources.climate import read_climate_variables
 from ai4land.sources.inputs import check_cover_versions, needs, wanted_years
 from ai4land.sources.luh2 import STATES
 from ai4land.targets import read_target
-from ai4land.twin.leaf_area import dekads, write_leaf_area
 from ai4land.vegetation import Vegetation
+from twin_earth.leaf_area import dekads, write_leaf_area
 
 GRID = Grid(36.0, 29.0, 0.01, 0.01, 100, 200)  # tiny_west and tiny_east, 100 x 100 cells each
 WHOLE = slice(0, 100), slice(0, 200)
@@ -275,7 +275,7 @@ def test_a_cube_is_not_made_without_every_year_and_month_that_vegetation_needs(t
 @pytest.fixture
 def raw(tmp_path, monkeypatch):
     """One year of leaf area of 25 x 25 cells, one date a month, and a map of their land cover."""
-    monkeypatch.setattr("ai4land.twin.leaf_area.dekads", lambda year: list(dekads(year))[2::3])
+    monkeypatch.setattr("twin_earth.leaf_area.dekads", lambda year: list(dekads(year))[2::3])
     write_leaf_area(tmp_path, GRID.cut(slice(0, 25), slice(0, 25)), [2000], 1)
     cover = np.full((90, 90), 60, np.uint8)
     write_geotiff(tmp_path / "ESACCI-LC-L4-LCCS-Map-300m-P1Y-2000-v2.0.7.tif", cover, 29.0, 36.0, 1 / 360)

@@ -112,9 +112,13 @@ def icon(path: Path) -> Cells:
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     ValueError
         If a variable or the attribute is missing, or the areas are not those of the triangles.
     """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such ICON grid file; 01-download makes one up, or name the model's own.")
     with xr.open_dataset(path, decode_coords=False) as data:
         wanted = {"clon", "clat", "cell_area", *({"clon_vertices", "clat_vertices"} if "clon_vertices" in data else
                   {"vertex_of_cell", "vlon", "vlat"})}  # fmt: skip

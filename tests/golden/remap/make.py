@@ -13,7 +13,7 @@ import xarray as xr
 
 from ai4land.export.cells import Cells, healpix, icon, octahedral, regular
 from ai4land.grid import Grid
-from ai4land.twin.icon_grid import write_icon_grid
+from twin_earth import write_icon_grid
 
 FOLDER = Path(__file__).resolve().parent
 SOURCE = Grid(90.0, -180.0, 4.0, 5.0, 45, 72)

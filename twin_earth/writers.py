@@ -1,5 +1,6 @@
 """GeoTIFF and NetCDF files that hold no time stamp: equal content has equal bytes, and no half file is left."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,10 @@ def write_raster(path: Path, values: np.ndarray, transform: Affine, crs: str, no
     part.replace(path)
 
 
-def write_netcdf(path: Path, data: xr.Dataset, encoding: dict[str, dict[str, object]]) -> None:
-    """Write a data set as NetCDF4."""
+def write_netcdf(path: Path, data: xr.Dataset, encoding: Mapping[str, Mapping[str, object]]) -> None:
+    """Write a data set as NetCDF4; a variable that ``encoding`` does not name has no fill value."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    data.to_netcdf(part, encoding=encoding, engine="h5netcdf")
+    packed = {str(name): {"_FillValue": None} for name in data.variables} | dict(encoding)
+    data.to_netcdf(part, encoding=packed, engine="h5netcdf")
     part.replace(path)

@@ -1,18 +1,53 @@
-"""The twin Earth's weather: an explicit function of place and time, in months and dekads alike.
+"""The twin Earth's weather and carbon dioxide: explicit functions of place and time, in months and dekads alike.
 
-A cycle of the year that turns round at the equator, anomalies that move, and the warming of `ai4land.twin.air`.
+A cycle of the year that turns round at the equator, anomalies that move, and a warming that follows carbon dioxide:
+one smooth curve, then one for each scenario; no measured number.
 """
 
 import numpy as np
 
-from ai4land.twin.air import warming
-from ai4land.twin.earth import climate, fine_position
-from ai4land.twin.noise import MovingNoise
+from twin_earth.earth import climate, fine_position
+from twin_earth.land_use import scenario_growth
+from twin_earth.noise import MovingNoise
 
+BASE, _RISE, _PACE = 270.0, 100.0, 55.0  # ppm, ppm in excess at present, years in which the excess grows e-fold
+PRESENT = 2005.0  # middle of 1991-2020, the period of the present climate
+_SENSITIVITY = 4.0  # degree Celsius of warming for e times the carbon dioxide
+_FORK, _END = 2015.0, 2100.0
 _SCALES = (600.0, 200.0)  # fine cells: extent of warm and wet spells
 _SPELL = 0.5  # years between two independent spells
 _WARMEST = 0.55  # of the year, in the north
 _SOLAR = 1361.0 * 86400  # J m-2 day-1
+
+
+def carbon_dioxide(year: float | np.ndarray, scenario: str = "") -> np.ndarray:
+    """Carbon dioxide of the air, global mean.
+
+    Parameters
+    ----------
+    year : float or numpy.ndarray
+    scenario : str
+        A key of ``SCENARIOS``; up to 2015 all agree. By 2100 the curve has led to the scenario's warming, then it
+        stays.
+
+    Returns
+    -------
+    numpy.ndarray, shape of ``year``, float64
+        ppm.
+    """
+    year = np.asarray(year, float)
+    grown = _RISE * np.exp((np.minimum(year, _FORK) - PRESENT) / _PACE)
+    start, slope = BASE + _RISE * np.exp((_FORK - PRESENT) / _PACE), _RISE * np.exp((_FORK - PRESENT) / _PACE) / _PACE
+    end = (BASE + _RISE) * np.exp(scenario_growth(scenario)[3] / _SENSITIVITY)
+    # Cubic from the history's value and slope to a level end.
+    s = np.clip((year - _FORK) / (_END - _FORK), 0, 1)
+    bent = start + (end - start) * s * s * (3 - 2 * s) + slope * (_END - _FORK) * s * (1 - s) ** 2
+    return np.where(year <= _FORK, BASE + grown, bent)
+
+
+def warming(year: float | np.ndarray, scenario: str = "") -> np.ndarray:
+    """Warming since the present climate of 1991-2020, degree Celsius; before it negative, by 2100 the scenario's."""
+    return _SENSITIVITY * np.log(carbon_dioxide(year, scenario) / (BASE + _RISE))
 
 
 class Weather:
@@ -24,11 +59,8 @@ class Weather:
         Degrees.
     height : numpy.ndarray, shape (rows, cols)
         Elevation, m.
-    seed : int
     spells : int, optional
         Seed of the warm and wet spells, ``seed`` where absent: another one is other weather in the same climate.
-    scenario : str
-        Whose warming follows 2015: a key of ``SCENARIOS``.
 
     Attributes
     ----------

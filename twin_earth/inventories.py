@@ -1,37 +1,34 @@
-"""LUH2 of the twin Earth: what an inventory of the made-up planet would say, on 0.25 degree.
+"""What inventories would say of the twin Earth: LUH2 on 0.25 degree, and people on 0.5 degree (ISIMIP histsoc).
 
-It differs from the truth as the real one does: forest is potential forest, some grass counts as rangeland,
-cropland and pasture have smooth regional errors, local ups and downs are missing, ice and water are left out.
+LUH2 differs from the truth as the real one does: forest is potential forest, some grass counts as rangeland, cropland
+and pasture have smooth regional errors, local ups and downs are missing, ice and water are left out. People live in
+towns and on fields.
 """
 
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from ai4land.grid import COARSE_CELLS, Grid
-from ai4land.twin.demand import Demand
-from ai4land.twin.earth import fine_position
-from ai4land.twin.ground import OTHER, Ground, in_blocks
-from ai4land.twin.noise import fractal_noise, value_noise
-from ai4land.twin.writers import write_netcdf
+from twin_earth.earth import OTHER, Ground, fine_position, in_blocks
+from twin_earth.land_use import Demand
+from twin_earth.noise import fractal_noise, value_noise
+from twin_earth.writers import write_netcdf
 
 FILL = 1e20
 _CROPS = {"c3ann": 0.5, "c4ann": 0.2, "c3per": 0.12, "c4per": 0.06, "c3nfx": 0.12}  # shares where all is even
-_MARGIN = 2  # coarse cells
+_MARGIN = 2 * COARSE_CELLS  # fine cells
 _FILLED = {"_Fillvalue": np.float32(FILL), "missing_value": np.float32(FILL)}  # the publisher's spelling
+_PEOPLE = "population_histsoc_30arcmin_annual_1901_2021.nc"
+_PEOPLE_YEARS = np.arange(1901, 2022)
+_IN_TOWN = 3000.0  # people on a km2 of town
+_ON_LAND = np.array([0.0, 40.0, 4.0, 0.5, 0.5, 0.1])  # the same outside towns, by class of land use, urban first
 
 
 class Inventory:
     """Still fields of LUH2 in a window, and its states in any years.
-
-    Parameters
-    ----------
-    grid : Grid
-        Fine cells of 0.01 degree; edges on the 0.25 degree lattice of the globe.
-    seed : int
-    scenario : str
-        A key of ``SCENARIOS``.
 
     Attributes
     ----------
@@ -82,18 +79,10 @@ class Inventory:
         return np.exp(-self.demand.settled * (0.2 + used / 60))
 
     def states(self, years: np.ndarray) -> dict[str, np.ndarray]:
-        """The 12 states, secma and secmb.
+        """The 12 states, secma and secmb in calendar years, each (years, rows, cols) float32; 1e20 at sea.
 
-        Parameters
-        ----------
-        years : numpy.ndarray, shape (years,)
-            Calendar years.
-
-        Returns
-        -------
-        dict of numpy.ndarray, each (years, rows, cols) float32
-            States as fractions of the whole cell (1), which sum to 1 minus ice and water; ``secma`` (years);
-            ``secmb`` (kg m-2); 1e20 at sea.
+        States are fractions of the whole cell (1), which sum to 1 minus ice and water; ``secma`` is in years, ``secmb``
+        in kg m-2.
         """
         when = np.asarray(years, float)[:, None, None]
         fields = {name: share * (1 - self.ice_water) for name, share in self._land_shares(when).items()}
@@ -120,25 +109,12 @@ def _bounds(grid: Grid) -> dict[str, tuple[tuple[str, str], np.ndarray]]:
 
 
 def _widened(grid: Grid) -> Grid:
-    n = _MARGIN * COARSE_CELLS
-    return grid.cut(slice(-n, grid.rows + n), slice(-n, grid.cols + n))
+    return grid.cut(slice(-_MARGIN, grid.rows + _MARGIN), slice(-_MARGIN, grid.cols + _MARGIN))
 
 
 def write_states(path: Path, grid: Grid, years: np.ndarray, origin: int, seed: int, scenario: str = "") -> None:
-    """Write the states as the publisher does: time in "years since", which no reader decodes, and a mis-cased fill.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    grid : Grid
-        Fine cells of the window; the file has two coarse cells of margin around it.
-    years : numpy.ndarray
-        Calendar years.
-    origin : int
-        Year that time is counted from.
-    seed : int
-    scenario : str
-        A key of ``SCENARIOS``.
+    """Write the states as the publisher does: time in "years since" ``origin``, which no reader decodes, and a
+    mis-cased fill; two coarse cells of margin lie around the window.
     """
     inventory = Inventory(_widened(grid), seed, scenario)
     units = {"secma": ("mean age of secondary land", "years"), "secmb": ("mean biomass density", "kg m-2")}
@@ -155,9 +131,9 @@ def write_states(path: Path, grid: Grid, years: np.ndarray, origin: int, seed: i
         {"title": "Land-use states of the twin Earth (synthetic)", "Conventions": "CF-1.6", "frequency": "yr"},
     )
     shape = (1, *inventory.grid.shape)
-    packed: dict[str, dict[str, object]] = {str(n): {"_FillValue": None} for n in data.variables}
-    packed |= {n: {"_FillValue": None, "zlib": True, "complevel": 1, "chunksizes": shape} for n in fields}
-    write_netcdf(path, data, packed)
+    write_netcdf(
+        path, data, {n: {"_FillValue": None, "zlib": True, "complevel": 1, "chunksizes": shape} for n in fields}
+    )
 
 
 def write_static(path: Path, grid: Grid, seed: int) -> None:
@@ -177,4 +153,58 @@ def write_static(path: Path, grid: Grid, seed: int) -> None:
         _coordinates(cells),
         {"title": "Static land data of the twin Earth (synthetic)", "Conventions": "CF-1.6"},
     )
-    write_netcdf(path, data, {str(n): {"_FillValue": None} for n in data.variables})
+    write_netcdf(path, data, {})
+
+
+def _halves(grid: Grid) -> Grid:
+    """Fine cells of the cells of 0.5 degree that touch a window."""
+    west, south, east, north = np.round(np.array(grid.bounds) * 2, 6)
+    rows, cols = ceil(north) - floor(south), ceil(east) - floor(west)
+    return Grid(ceil(north) / 2, floor(west) / 2, grid.dlat, grid.dlon, rows * 50, cols * 50)
+
+
+def population(grid: Grid, years: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """People of every cell of 0.5 degree in some years; the window holds whole ones.
+
+    Returns
+    -------
+    dict of numpy.ndarray, each (years, rows, cols) float32
+        ``urban-population``, ``rural-population`` and ``total-population``; 1e20 where there is no land.
+    """
+    ground = Ground(grid, seed)
+    area = np.broadcast_to(grid.cell_area()[:, None] / 1e6, grid.shape)
+    land = in_blocks(np.where(ground.kind == OTHER, area, 0.0)).sum(-1).astype(float)  # km2
+    wanted = Demand(ground)
+    shares = wanted.shares(wanted.managed(np.asarray(years, float)[:, None, None], swing=False))
+    crowd = {"urban-population": _IN_TOWN * shares[0], "rural-population": np.tensordot(_ON_LAND, shares, 1)}
+    rows, cols = (size // 2 for size in land.shape)
+
+    def whole(field: np.ndarray) -> np.ndarray:
+        return field.reshape(*field.shape[:-2], rows, 2, cols, 2).sum((-3, -1))
+
+    people = {name: np.rint(whole(field * land)) for name, field in crowd.items()}
+    people["total-population"] = people["urban-population"] + people["rural-population"]
+    return {name: np.where(whole(land) > 0, field, FILL).astype(np.float32) for name, field in people.items()}
+
+
+def write_population(raw: Path, grid: Grid, seed: int) -> None:
+    """Write people of 1901-2021 on the 0.5 degree cells that touch a window."""
+    if (raw / _PEOPLE).exists():
+        return
+    fine = _halves(grid)
+    cells = fine.blocks(2 * COARSE_CELLS)
+    about = {"units": "1", "missing_value": np.float32(FILL)}
+    fields = {
+        name: (("time", "lat", "lon"), field, about | {"long_name": name.replace("-", " ")})
+        for name, field in population(fine, _PEOPLE_YEARS, seed).items()
+    }
+    days = np.array([f"{year}-01-01" for year in _PEOPLE_YEARS], "datetime64[D]") - np.datetime64("1901-01-01")
+    time = {"units": "days since 1901-01-01 00:00:00", "calendar": "proleptic_gregorian", "axis": "T",
+            "standard_name": "time"}  # fmt: skip
+    data = xr.Dataset(
+        fields,
+        {"time": ("time", days / np.timedelta64(1, "D"), time), **cells.coords()},
+        {"title": "Population of the twin Earth (synthetic)"},
+    )
+    packed = {"_FillValue": np.float32(FILL), "zlib": True, "complevel": 1, "chunksizes": (1, *cells.shape)}
+    write_netcdf(raw / _PEOPLE, data, dict.fromkeys(fields, packed))

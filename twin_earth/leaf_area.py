@@ -19,11 +19,10 @@ from tqdm import tqdm
 
 from ai4land.grid import Grid, hash_unit
 from ai4land.legend import read_legend
-from ai4land.twin.air import PRESENT, carbon_dioxide
-from ai4land.twin.earth import elevation
-from ai4land.twin.land_cover import LandCover
-from ai4land.twin.weather import Weather
-from ai4land.twin.writers import write_netcdf
+from twin_earth.earth import elevation
+from twin_earth.land_cover import LandCover
+from twin_earth.weather import PRESENT, Weather, carbon_dioxide
+from twin_earth.writers import write_netcdf
 
 _PER_DEGREE = 112
 _NORTH, _ROWS, _COLS = 80, 15680, 40320  # the product ends at 60 S
@@ -60,12 +59,6 @@ def _leaves() -> np.ndarray:
 
 class LeafArea:
     """Leaf area index of a window.
-
-    Parameters
-    ----------
-    grid : Grid
-        Fine cells of the window; edges on the 0.25 degree lattice.
-    seed : int
 
     Attributes
     ----------
@@ -108,15 +101,7 @@ class LeafArea:
         return self.grown[year]
 
     def at(self, when: date) -> tuple[np.ndarray, np.ndarray]:
-        """Leaf area index of one date.
-
-        Returns
-        -------
-        lai : numpy.ndarray, shape (rows, cols), float64
-            m2 m-2; not masked.
-        water : numpy.ndarray, shape (rows, cols), bool
-            Sea and lakes.
-        """
+        """Leaf area index of one date, m2 m-2, not masked, and sea and lakes (bool), each (rows, cols)."""
         lai = np.concatenate([self._leaves(when, rows, weather) for rows, weather in self.weather])
         return lai, self._growth(when.year)[2]
 
@@ -164,8 +149,7 @@ def _write_empty(path: Path, made: LeafArea) -> None:
     crs = ((), np.int32(0), {"grid_mapping_name": "latitude_longitude"})
     data = xr.Dataset({**fields, "crs": crs}, axes, {"title": "Leaf area index of the twin Earth (synthetic)"})
     deflated = {"zlib": True, "complevel": _LEVEL, "chunksizes": shape}
-    packed: dict[str, dict[str, object]] = {str(n): {"_FillValue": None} for n in data.variables}
-    packed |= {name: {"_FillValue": np.uint8(_MISSING), **deflated} for name in ("LAI", "RMSE")}
+    packed = {name: {"_FillValue": np.uint8(_MISSING), **deflated} for name in ("LAI", "RMSE")}
     write_netcdf(path, data, packed | {"QFLAG": {"_FillValue": None, **deflated}})
 
 
@@ -180,17 +164,7 @@ def _fill(path: Path, made: LeafArea, when: date) -> None:
 
 
 def write_leaf_area(raw: Path, grid: Grid, years: list[int], seed: int) -> None:
-    """Write leaf area index of CGLS, 1 km version 2, one file a dekad; those that exist are kept.
-
-    Parameters
-    ----------
-    raw : pathlib.Path
-    grid : Grid
-        Fine cells of the window; edges on the 0.25 degree lattice.
-    years : list of int
-        Those before 1999 and after June 2020 are left out.
-    seed : int
-    """
+    """Write leaf area index of CGLS, 1 km version 2, one file a dekad from 1999 to June 2020."""
     names = {False: "c_gls_LAI_{}0000_GLOBE_VGT_V2.0.2.nc", True: "c_gls_LAI-RT6_{}0000_GLOBE_PROBAV_V2.0.2.nc"}
     paths = {when: raw / names[year >= 2014].format(f"{when:%Y%m%d}") for year in years for when in dekads(year)}
     paths = {when: path for when, path in paths.items() if not path.exists()}

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from ai4land.grid import COARSE_CELLS, Grid, hash_unit
 from ai4land.legend import read_legend
-from ai4land.twin.cover_classes import class_code, cover_classes
-from ai4land.twin.land_use import Land
-from ai4land.twin.noise import fractal_noise
-from ai4land.twin.writers import write_geotiff, write_netcdf
+from twin_earth.earth import CROPLAND, FOREST, GRASS, OTHER, PASTURE, URBAN, climate, elevation, fine_position
+from twin_earth.land_use import Land
+from twin_earth.noise import fractal_noise
+from twin_earth.writers import write_geotiff, write_netcdf
 
 CCI_YEARS, C3S_YEARS = range(1992, 2016), range(2016, 2023)
 _PER_DEGREE = 360
@@ -30,6 +30,98 @@ _RELABELLED = {
     "mosaic_cropland": "cropland_rainfed", "mosaic_natural_vegetation": "grassland",
     "mosaic_tree_and_shrub": "tree_mixed", "mosaic_herbaceous": "shrubland",
 }  # fmt: skip
+_Rules = list[tuple[np.ndarray | bool, str]]
+
+
+def class_code(name: str) -> int:
+    """Code of a class of legend ``land_cover``."""
+    legend = read_legend("land_cover")
+    return int(legend.loc[legend["name"] == name, "code"].item())
+
+
+def _farmed(t: np.ndarray, p: np.ndarray, n: np.ndarray) -> dict[int, _Rules]:
+    return {
+        CROPLAND: [
+            ((p < 14 * t + 140) & (n > 0.25), "cropland_irrigated"),
+            (n > 0.6, "mosaic_cropland"),
+            ((t > 13) & (n < -0.6), "cropland_rainfed_tree_or_shrub_cover"),
+            (n < -0.2, "cropland_rainfed_herbaceous_cover"),
+            (True, "cropland_rainfed"),
+        ],
+        PASTURE: [(n > 0.85, "mosaic_cropland"), (n > 0.5, "mosaic_natural_vegetation"), (True, "grassland")],
+    }
+
+
+def _trees(t: np.ndarray, p: np.ndarray, n: np.ndarray, height: np.ndarray, swamp: np.ndarray) -> _Rules:
+    return [
+        ((height < 4) & (t > 22), "tree_cover_flooded_saline_water"),
+        (swamp, "tree_cover_flooded_fresh_or_brakish_water"),
+        (n > 0.75, "mosaic_tree_and_shrub"),
+        ((t >= 20) & (p >= 1300), "tree_broadleaved_evergreen_closed_to_open"),
+        ((t >= 13) & (p < 700) & (n > 0), "tree_broadleaved_deciduous_open"),
+        ((t >= 13) & (n < -0.3), "tree_needleleaved_evergreen_closed_to_open"),
+        (t >= 13, "tree_broadleaved_deciduous_closed_to_open"),
+        ((t >= 5) & (n > 0.2), "tree_broadleaved_deciduous_closed"),
+        ((t >= 5) & (n < -0.2), "tree_needleleaved_evergreen_closed"),
+        (t >= 5, "tree_mixed"),
+        ((p < 500) & (n > 0.2), "tree_needleleaved_deciduous_closed"),
+        ((p < 500) & (n < -0.2), "tree_needleleaved_deciduous_open"),
+        (p < 500, "tree_needleleaved_deciduous_closed_to_open"),
+        (n > 0, "tree_needleleaved_evergreen_open"),
+        (True, "tree_needleleaved_evergreen_closed_to_open"),
+    ]
+
+
+def _open_land(t: np.ndarray, p: np.ndarray, n: np.ndarray, swamp: np.ndarray) -> dict[int, _Rules]:
+    return {
+        GRASS: [
+            (swamp, "shrub_or_herbaceous_cover_flooded"),
+            (n > 0.5, "mosaic_herbaceous"),
+            (t < 2, "grassland"),
+            ((p < 14 * t + 140) & (n > 0), "shrubland_evergreen"),
+            (n > 0.1, "shrubland"),
+            ((n < -0.5) & (t > 8), "shrubland_deciduous"),
+            (True, "grassland"),
+        ],
+        OTHER: [
+            (t < -8, "snow_and_ice"),
+            ((t < 0) & (n > 0), "lichens_and_mosses"),
+            ((p < 300) & (n > 0.3), "bare_areas_consolidated"),
+            ((p < 300) & (n < -0.3), "bare_areas_unconsolidated"),
+            (p < 300, "bare_areas"),
+            (n > 0.4, "sparse_shrub"),
+            (n < -0.4, "sparse_herbaceous"),
+            (np.abs(n) < 0.05, "sparse_tree"),
+            (True, "sparse_vegetation"),
+        ],
+    }
+
+
+def cover_classes(grid: Grid, seed: int) -> np.ndarray:
+    """Land-cover class that each land-use class would be in every cell, in two draws of the finest noise.
+
+    Returns
+    -------
+    numpy.ndarray, shape (2, 8, rows, cols), uint8
+        Codes of legend ``land_cover``, by draw and land-use class; ocean and water are 210.
+    """
+    y, x = fine_position(grid.lat, grid.lon)
+    # From the rounded position: the last digits of a coordinate depend on where its window starts.
+    lat, lon = 90 - y / 100, x / 100 - 180
+    height = elevation(lat, lon, seed)
+    t, p = climate(lat, lon, height, seed)
+    patch = 0.8 * fractal_noise(y, x, (60.0, 20.0, 6.0), seed, 121)
+    swamp = (fractal_noise(y, x, (40.0, 15.0, 5.0), seed, 122) > 0.55) & (height < 200)
+    codes = np.full((2, 8, *grid.shape), class_code("water"), np.uint8)
+    codes[:, URBAN] = class_code("urban")
+    keys = y[:, None].astype(int), x[None, :].astype(int) % 36000
+    for draw, out in enumerate(codes):
+        n = patch + 0.7 * (hash_unit(seed, 123 + draw, *keys) - 0.5)
+        rules = _farmed(t, p, n) | _open_land(t, p, n, swamp) | {FOREST: _trees(t, p, n, height, swamp)}
+        for land_use, ordered in rules.items():
+            chosen = [np.broadcast_to(when, grid.shape) for when, _ in ordered]
+            out[land_use] = np.select(chosen, [class_code(name) for _, name in ordered])
+    return codes
 
 
 @lru_cache(maxsize=1)
@@ -47,7 +139,6 @@ class LandCover:
         Fine cells of the window; edges on the 0.25 degree lattice. Points may lie 0.2 degree beyond it.
     lat, lon : numpy.ndarray, shapes (rows,) and (cols,)
         Points, degrees; each takes the class of the 300 m cell that it lies in.
-    seed : int
     """
 
     def __init__(self, grid: Grid, lat: np.ndarray, lon: np.ndarray, seed: int) -> None:
@@ -72,19 +163,7 @@ class LandCover:
         return (down * wide.cols + right).astype(np.int32), *drawn
 
     def at(self, year: int, later: bool = False) -> np.ndarray:
-        """Land cover of one year.
-
-        Parameters
-        ----------
-        year : int
-        later : bool
-            As the series from 2016 labels it.
-
-        Returns
-        -------
-        numpy.ndarray, shape (rows, cols), uint8
-            Codes of legend ``land_cover``.
-        """
+        """Codes of legend ``land_cover``, (rows, cols) uint8; ``later`` is as the series from 2016 labels them."""
         land_use = self.land.land_use(year)[None]
         first, second = (np.take_along_axis(draw, land_use, 0).ravel() for draw in self.classes)
         cover = np.where(self.second, second[self.cell], first[self.cell])
@@ -121,8 +200,7 @@ def _write_c3s(path: Path, cover: np.ndarray, cells: Grid, year: int) -> None:
         {"time": ("time", [day], time), **axes},
         {"title": "Land cover of the twin Earth (synthetic)", "Conventions": "CF-1.6"},
     )  # fmt: skip
-    packed: dict[str, dict[str, object]] = {str(n): {"_FillValue": None} for n in data.variables}
-    write_netcdf(path, data, packed | {"lccs_class": {"_FillValue": None, "zlib": True, "complevel": 1}})
+    write_netcdf(path, data, {"lccs_class": {"_FillValue": None, "zlib": True, "complevel": 1}})
 
 
 def _maps(raw: Path, name: str, grid: Grid, years: list[int], seed: int) -> Iterator[tuple[int, Path, LandCover]]:
@@ -137,24 +215,14 @@ def _maps(raw: Path, name: str, grid: Grid, years: list[int], seed: int) -> Iter
 
 
 def write_esa_cci(raw: Path, grid: Grid, years: list[int], seed: int) -> None:
-    """Write ESA CCI land cover v2.0.7 at 300 m as GeoTIFF (uint8, LZW), one file a year; those that exist are kept.
-
-    Parameters
-    ----------
-    raw : pathlib.Path
-    grid : Grid
-        Fine cells of the window; edges on the 0.25 degree lattice.
-    years : list of int
-        Those outside 1992-2015 are left out.
-    seed : int
-    """
+    """Write ESA CCI land cover v2.0.7 at 300 m as GeoTIFF (uint8, LZW), one file a year of 1992-2015."""
     wanted = [year for year in years if year in CCI_YEARS]
     for year, path, cover in _maps(raw, "ESACCI-LC-L4-LCCS-Map-300m-P1Y-{}-v2.0.7.tif", grid, wanted, seed):
         write_geotiff(path, cover.at(year), _cells(grid))
 
 
 def write_c3s(raw: Path, grid: Grid, years: list[int], seed: int) -> None:
-    """Write C3S land cover v2.1.1 at 300 m as NetCDF, one file a year of 2016-2022; as `write_esa_cci` otherwise."""
+    """Write C3S land cover v2.1.1 at 300 m as NetCDF, one file a year of 2016-2022."""
     wanted = [year for year in years if year in C3S_YEARS]
     for year, path, cover in _maps(raw, "C3S-LC-L4-LCCS-Map-300m-P1Y-{}-v2.1.1.nc", grid, wanted, seed):
         _write_c3s(path, cover.at(year, later=True), _cells(grid), year)
