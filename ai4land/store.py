@@ -290,6 +290,11 @@ def write(
         Of the first dimension; all where absent.
     window : tuple of slice
         Rows and columns.
+
+    Raises
+    ------
+    ValueError
+        If a packed field cannot hold a value, or has no missing value for NaN.
     """
     for name, values in fields.items():
         array = zarr.open_array(path / name, mode="r+")
@@ -305,6 +310,7 @@ def _pack(array: zarr.Array, values: np.ndarray) -> np.ndarray:
     if values.dtype == array.dtype:
         return values
     packing = {key: array.attrs[key] for key in _PACKING if key in array.attrs} | {"dtype": array.dtype}
+    _check_range(array, values, packing)
     packed = np.empty(values.shape, array.dtype)
     with warnings.catch_warnings():  # a field without a missing value has no NaN
         warnings.simplefilter("ignore", xr.SerializationWarning)
@@ -312,6 +318,21 @@ def _pack(array: zarr.Array, values: np.ndarray) -> np.ndarray:
             one = xr.Variable([f"axis{i}" for i in range(values[at].ndim)], values[at], encoding=packing)
             packed[at] = encode_cf_variable(one).to_numpy()
     return packed
+
+
+def _check_range(array: zarr.Array, values: np.ndarray, packing: Mapping[str, Any]) -> None:
+    """Refuse what whole numbers cannot hold: xarray 2026 wraps it around, and makes 0 of NaN."""
+    if array.dtype.kind not in "iu" or values.size == 0:
+        return
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if np.isnan(values).any() and "_FillValue" not in packing:
+        raise ValueError(f"{array.store_path}: NaN in a field without a missing value; give numbers for all cells.")
+    least, most = (n * packing.get("scale_factor", 1) for n in (np.iinfo(array.dtype).min, np.iinfo(array.dtype).max))
+    if low < least or high > most:
+        raise ValueError(
+            f"{array.store_path}: values from {low:g} to {high:g}, but {array.dtype} holds {least:g} to {most:g} here; "
+            "check the units, or pack it otherwise."
+        )
 
 
 def read(path: Path, name: str, steps: int | slice | None = None, window: Window = WHOLE) -> np.ndarray:
@@ -387,6 +408,11 @@ def open_store(path: Path, kind: Format, group: str | None = None, lazy: bool = 
         raise ValueError(
             f"{path}: format_version {version}, this software reads {kind.version}; run {kind.maker} again."
         )
+    return open_group(path, group, lazy)
+
+
+def open_group(path: Path, group: str | None = None, lazy: bool = True) -> xr.Dataset:
+    """A group of a store without a version of its own; as `open_store` reads it."""
     chunks: dict[str, int] | None = {} if lazy else None
     data = xr.open_zarr(path, group=group, consolidated=False, mask_and_scale=False, chunks=chunks)
     packed = {name: one for name, one in data.data_vars.items() if "scale_factor" in one.attrs}

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,21 @@ def finish(process: subprocess.Popen) -> str:
     output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output
     return output
+
+
+def kill_everything(process: subprocess.Popen) -> None:
+    """kill -9 of make, the step and its kernel, which is in a session of its own."""
+    children = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True).stdout.splitlines()[1:]
+    pairs = [tuple(map(int, line.split())) for line in children]
+    doomed = {process.pid}
+    while more := {pid for pid, parent in pairs if parent in doomed} - doomed:
+        doomed |= more
+    for pid in doomed:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.communicate()
 
 
 def results(folder: Path) -> dict[str, bytes]:

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from pipeline import ROOT, clone, results, variables
+from pipeline import ROOT, clone, finish, kill_everything, make, results, variables
 from slurm import Slurm, lacking
 
 pytestmark = pytest.mark.slow
@@ -177,16 +178,30 @@ def test_steps_that_follow_the_stitch_have_jobs_of_their_own_after_it(pipeline, 
 
 
 @pytest.mark.xdist_group("pipeline")
-def test_a_run_that_loses_its_node_at_random_moments_ends_with_the_same_bytes(slurm, whole, tmp_path):
+def test_killed_at_random_moments_and_on_nodes_that_are_lost_a_run_ends_with_the_same_bytes(request, whole, tmp_path):
+    """Kills of `make all`, then a cluster goes on where they left the run; without Slurm, make does."""
     folder = clone(tmp_path)
-    submit(folder, slurm.environment, "tiny", "--mem=10", "--cpus-per-task=1")
     moments = random.Random(os.environ.get("KILL_SEED", "1"))
+    for _ in range(int(os.environ.get("KILLS", "10"))):
+        process = make(folder, "all", "RUN=tiny")
+        time.sleep(moments.uniform(2, 20))
+        kill_everything(process)
+    if lacking():
+        finish(make(folder, "all", "RUN=tiny"))
+    else:
+        finish_on_cluster(request.getfixturevalue("slurm"), folder, moments)
+    expected, found = results(whole), results(folder)
+    assert set(found) == set(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def finish_on_cluster(slurm: Slurm, folder: Path, moments: random.Random) -> None:
+    """Submit run `tiny`, lose the node at random moments, and wait for the end."""
+    submit(folder, slurm.environment, "tiny", "--mem=10", "--cpus-per-task=1")
     losses = int(os.environ.get("LOSSES", "3"))
     for _ in range(losses):
         time.sleep(moments.uniform(5, 30))
         slurm.lose_node()
-    slurm.wait(1200)  # the whole run, one job at a time, on a machine that does other things too
+    slurm.wait(1200)  # one step of a region at a time, on a machine that does other things too
     assert (slurm.folder / "slurmctld.log").read_text().count("due to failure of node") >= losses
-    expected, found = results(whole), results(folder)
-    assert set(found) == set(expected), last_log(folder, "tiny")
-    assert [name for name in expected if found[name] != expected[name]] == []
+    assert (folder / "data" / "results" / "tiny" / "12-export.ipynb").exists(), last_log(folder, "tiny")

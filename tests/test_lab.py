@@ -13,7 +13,7 @@ import papermill
 import pytest
 from browser import BROWSER, NAMES, Page, start_browser, wait_for
 from matplotlib.colors import to_rgb
-from test_pipeline import clone, finish, kill_everything, make
+from pipeline import clone, finish, kill_everything, make
 
 from ai4land.execute import check_parameters
 from ai4land.legend import read_legend

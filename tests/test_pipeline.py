@@ -1,37 +1,18 @@
-"""The whole path, as a user runs it: make, again, and after kills."""
+"""The whole path, as a user runs it: make, and again; after kills in test_cluster.py."""
 
-import os
-import random
-import signal
-import subprocess
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from pipeline import clone, finish, make, results
+from pipeline import finish, make, results
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 FIGURES = (
     "areas", "change", "lead", "maps", "masked", "product", "resolution", "scores", "scores-masked", "stack",
     "timeline", "training", "twin",
 )  # fmt: skip
-
-
-def kill_everything(process: subprocess.Popen) -> None:
-    """kill -9 of make, the step and its kernel, which is in a session of its own."""
-    children = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True).stdout.splitlines()[1:]
-    pairs = [tuple(map(int, line.split())) for line in children]
-    doomed = {process.pid}
-    while more := {pid for pid, parent in pairs if parent in doomed} - doomed:
-        doomed |= more
-    for pid in doomed:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    process.communicate()
 
 
 def test_make_all_makes_scores_beside_persistence_and_labelled_figures(whole):
@@ -74,19 +55,6 @@ def test_make_again_runs_nothing_in_under_five_seconds(whole):
     output = finish(make(whole, "all", "RUN=tiny"))
     assert time.monotonic() - start < 5
     assert "started" not in output and results(whole) == before
-
-
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(whole, tmp_path):
-    folder = clone(tmp_path)
-    moments = random.Random(os.environ.get("KILL_SEED", "1"))
-    for _ in range(int(os.environ.get("KILLS", "10"))):
-        process = make(folder, "all", "RUN=tiny")
-        time.sleep(moments.uniform(2, 20))
-        kill_everything(process)
-    finish(make(folder, "all", "RUN=tiny"))
-    expected, found = results(whole), results(folder)
-    assert set(found) == set(expected)
-    assert [name for name in expected if found[name] != expected[name]] == []
 
 
 def test_an_unknown_run_and_missing_data_are_refused_in_one_line(whole):

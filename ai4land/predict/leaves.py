@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
-import dask.array as da
 import numpy as np
 import pandas as pd
-import xarray as xr
 from tqdm import tqdm
 
 from ai4land.evaluate.leaf_area import REFERENCES, count_leaves
@@ -23,11 +21,12 @@ from ai4land.models.leaf_rows import BLOCK, blocks_of, land_and_water
 from ai4land.models.leaf_trees import GIVEN
 from ai4land.samples.patches import hide_patches
 from ai4land.samples.region import Region
+from ai4land.store import allocate, open_group, write
+from ai4land.templates import Group, target_field, time_with_bounds
 from ai4land.vegetation import MONTHS
 from ai4land.windows import WHOLE, Window
 
 Title = tuple[str, str]  # model and member
-_PACKED = {"dtype": "uint16", "scale_factor": 0.01, "_FillValue": 65535}
 _DIMS = ("time", "lat", "lon")
 _TURNED, _PATCH = 0.25, 16  # share of a block, and side (cells) of its patches, whose forest is turned
 
@@ -49,21 +48,10 @@ def _references(cube: Region, experiment: Experiment) -> dict[Title, GreenModel]
     return {**out, ("climatology", "all"): climatology, ("persistence", "all"): LeafPersistence()}
 
 
-def _create(store: Path, group: str, grid: Grid, years: list[int]) -> None:
-    """An empty store of monthly leaf area, 0.01 m2 m-2."""
-    months = [f"{year}-{month:02d}-16" for year in years for month in range(1, MONTHS + 1)]
-    shape = len(months), *grid.shape
-    empty = da.full(shape, np.nan, dtype=np.float32, chunks=(MONTHS, BLOCK, CHUNK_CELLS))
-    about = {"standard_name": "leaf_area_index", "units": "m2 m-2", "long_name": "predicted leaf area index"}
-    coords = {"time": np.array(months, "datetime64[ns]"), **grid.coords()}
-    data = xr.Dataset({"leaf_area_index": (_DIMS, empty, about)}, coords)
-    data.to_zarr(store, group=group, mode="w", zarr_format=3, consolidated=False, compute=False,
-                 encoding={"leaf_area_index": _PACKED})  # fmt: skip
-
-
-def _write(store: Path, group: str, season: np.ndarray, number: int, rows: slice) -> None:
-    region = {"time": slice(MONTHS * number, MONTHS * (number + 1)), "lat": rows, "lon": slice(None)}
-    xr.Dataset({"leaf_area_index": (_DIMS, season)}).to_zarr(store, group=group, region=region, consolidated=False)
+def _template(grid: Grid, years: list[int]) -> Group:
+    """Predicted seasons of some years."""
+    fields = {"leaf_area_index": target_field("leaf_area_index", _DIMS, long_name="predicted leaf area index")}
+    return Group(fields, {**time_with_bounds(years, MONTHS), **grid.coords()}, (BLOCK, CHUNK_CELLS), steps=MONTHS)
 
 
 def _strips(grid: Grid) -> list[Window]:
@@ -127,7 +115,7 @@ def judge_leaves(
             start = time.perf_counter()
             every[title] = model.fit(cube, experiment)
             took[title] = time.perf_counter() - start
-            _create(store, f"{name}/{'-'.join(title)}", cube.grid, experiment.targets)
+            allocate(store, f"{name}/{'-'.join(title)}", _template(cube.grid, experiment.targets))
             if number == 0 and title in folders:
                 model.save(folders[title])
         spent, skill[name] = dict.fromkeys(every, 0.0), {t: np.empty(cube.grid.shape, np.float32) for t in every}
@@ -140,7 +128,8 @@ def judge_leaves(
                 skill[name][title][window] = anomaly_skill(observed, [s[title] for s in made.values()], usual)
             for title, step in product(models, range(len(made))):
                 season = made[experiment.targets[step]][title]
-                _write(store, f"{name}/{'-'.join(title)}", season, step, window[0])
+                months = slice(MONTHS * step, MONTHS * (step + 1))
+                write(store / name / "-".join(title), {"leaf_area_index": season}, months, window)
         cells = cube.grid.rows * cube.grid.cols * len(experiment.targets)
         costs += [{"experiment": name, "model": title[0], "member": title[1], "training_seconds": took.get(title),
                    "prediction_seconds": spent[title], "cells": cells} for title in every]  # fmt: skip
@@ -151,8 +140,7 @@ def judge_leaves(
 
 def read_season(store: Path, group: str, year: int) -> np.ndarray:
     """Leaf area of a test year in a group of `judge_leaves`, (12, y, x) float32, m2 m-2; NaN is no data."""
-    with xr.open_zarr(store, group=group, consolidated=False) as saved:
-        return saved["leaf_area_index"].sel(time=str(year)).to_numpy().astype(np.float32)
+    return open_group(store, group)["leaf_area_index"].sel(time=str(year)).to_numpy()
 
 
 def on_land(seasons: Mapping[str, np.ndarray], cube: Region, year: int) -> dict[str, np.ndarray]:

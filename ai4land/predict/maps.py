@@ -18,6 +18,7 @@ from ai4land.predict.windows import predict_windows
 from ai4land.runs import Experiment, Run
 from ai4land.samples import Region, Split, case_batch, make_split
 from ai4land.sources import find_files, open_input
+from ai4land.store import open_group, save
 
 
 def predict_experiment(
@@ -138,12 +139,6 @@ def adopt_maps(cube: Region, experiment: Experiment, maps: xr.DataArray, model: 
     return _as_dataset(cube, experiment, maps.sel(time=experiment.targets).to_numpy(), None, model, member)
 
 
-def save_predictions(path: Path, group: str, predictions: xr.Dataset) -> None:
-    """Write one model's maps to a group of a region's store, one chunk a year."""
-    chunks = {n: {"chunks": (1, *v.shape[1:])} for n, v in predictions.data_vars.items()}
-    predictions.to_zarr(path, group=group, mode="w", zarr_format=3, consolidated=False, encoding=chunks)
-
-
 def predict_all(
     models: dict[str, Callable[[], Model]],
     cube: Region,
@@ -182,7 +177,7 @@ def predict_all(
         made[name] = {}
         for group, make_model in models.items():
             maps = predict_experiment(make_model, cube, name, experiment, run.seed, folders.get(group), costs, trained)
-            save_predictions(store, f"{name}/{group}", maps)
+            save(store, maps, f"{name}/{group}", {"time": 1})
             made[name] |= by_rule(maps)
     pd.DataFrame(costs).to_csv(store.with_name(store.stem.replace("predictions", "costs") + ".csv"), index=False)
     return made
@@ -196,12 +191,9 @@ def remove_checkpoints(folder: Path) -> None:
 def read_predictions(store: Path, name: str) -> Predictions:
     """Saved test maps of one experiment, lazy, by (model, member)."""
     groups = sorted(p.name for p in (store / name).iterdir() if p.is_dir())
-    opened = [
-        xr.open_zarr(store, group=f"{name}/{g}", consolidated=False, mask_and_scale=False, chunks={}) for g in groups
-    ]
     found: Predictions = {}
-    for maps in opened:
-        found |= by_rule(maps)
+    for group in groups:
+        found |= by_rule(open_group(store, f"{name}/{group}"))
     return found
 
 
