@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ai4land.export.green_graph import GreenGraph, describe
 from ai4land.grid import GLOBAL, Grid
 from ai4land.models.green_net import GreenNet
 from ai4land.models.neural import Neural
+from ai4land.product.jobs import worker_pool
 from ai4land.runs import SHARED, Run
 from ai4land.store import licence_of
 
@@ -28,7 +30,13 @@ DIRECTIONS = ("forward", "backward")
 
 
 def write_bundle(
-    folder: Path, models: Mapping[str, Path], run: Run, grid: Grid, inputs: list[dict], scores: pd.DataFrame
+    folder: Path,
+    models: Mapping[str, Path],
+    run: Run,
+    grid: Grid,
+    inputs: list[dict],
+    scores: pd.DataFrame,
+    workers: int = 2,
 ) -> Path:
     """Write the emulators of a run as one folder; one that is there is replaced when the new one is whole.
 
@@ -47,6 +55,8 @@ def write_bundle(
         Input files of the run with licence and citation, as cubes and products keep them.
     scores : pandas.DataFrame
         Rows of the run's ``scores.csv``.
+    workers : int
+        Processes that write graphs; PyTorch takes half a minute to trace one for windows of any size.
 
     Returns
     -------
@@ -73,15 +83,11 @@ def write_bundle(
     if run.grid == "global":
         place = (GLOBAL.north - grid.north) / GLOBAL.dlat, (grid.west - GLOBAL.west) / GLOBAL.dlon
         about["corner"] = [round(part) for part in place]
-    for name, path in models.items():
-        target, direction = _named(name)
-        graph, said = _graph(target, path)
-        files = write_formats(graph, said, half / name)
-        about["graphs"][name] = {
-            "file": files[0].name, "target": target, "direction": direction, **said,
-            "trained_on": trained_on(run, path),
-        }  # fmt: skip
-        about["files"] |= {file.name: _digest(file) for file in files}
+    with worker_pool(min(workers, len(models)), __name__) as pool:
+        made = (map if pool is None else pool.map)(_write_graph, models, models.values(), repeat(half))
+        for (name, path), (files, said) in zip(models.items(), made, strict=True):
+            about["graphs"][name] = {"file": files[0].name, **said, "trained_on": trained_on(run, path)}
+            about["files"] |= {file.name: _digest(file) for file in files}
     (half / "model.json").write_text(json.dumps(about, indent=1) + "\n")
     (half / "README.md").write_text(model_card(run, about, inputs, scores))
     files = sorted(half.iterdir())
@@ -129,6 +135,13 @@ def _named(name: str) -> tuple[str, str]:
     """Target and direction that the name of a graph says."""
     target, _, direction = name.partition("-")
     return (target, direction) if direction in DIRECTIONS else (name, "both")
+
+
+def _write_graph(name: str, path: Path, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    """Files of one graph, and what it is."""
+    target, direction = _named(name)
+    graph, said = _graph(target, path)
+    return write_formats(graph, said, folder / name), {"target": target, "direction": direction, **said}
 
 
 def _graph(target: str, path: Path) -> tuple[nn.Module, dict[str, Any]]:
