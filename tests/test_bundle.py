@@ -21,6 +21,7 @@ from ai4land.grid import GLOBAL
 from ai4land.runs import read_run
 from ai4land.samples import cut_batch
 
+pytestmark = pytest.mark.xdist_group("bundle")  # PyTorch takes a minute to export what all of them read
 GRID = GLOBAL.cut(slice(5000, 6000), slice(20000, 21000))
 NAME = "land_use-forward"
 
