@@ -59,3 +59,11 @@ def test_the_crop_of_a_real_run_takes_every_path_of_the_whole_one(name):
     for key, experiment in crop.experiments.items():
         assert experiment.model_dump(exclude=years) == whole.experiments[key].model_dump(exclude=years)
         assert {k for k in years if getattr(experiment, k)} == {k for k in years if getattr(whole.experiments[key], k)}
+
+
+@pytest.mark.xdist_group("one")
+def test_tests_of_a_group_go_to_one_worker(request):
+    """pytest-xdist 3.8.0 names the group behind the test; pytest 9.2.0 drops it, and every worker made run tiny."""
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("only with --dist loadgroup, as `make test` has it")
+    assert request.node.nodeid.endswith("@one"), "take a pytest with which pytest-xdist groups tests (pyproject.toml)"
