@@ -324,9 +324,9 @@ def _check_range(array: zarr.Array, values: np.ndarray, packing: Mapping[str, An
     """Refuse what whole numbers cannot hold: xarray 2026 wraps it around, and makes 0 of NaN."""
     if array.dtype.kind not in "iu" or values.size == 0:
         return
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if np.isnan(values).any() and "_FillValue" not in packing:
+    if "_FillValue" not in packing and np.isnan(values).any():
         raise ValueError(f"{array.store_path}: NaN in a field without a missing value; give numbers for all cells.")
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
     least, most = (n * packing.get("scale_factor", 1) for n in (np.iinfo(array.dtype).min, np.iinfo(array.dtype).max))
     if low < least or high > most:
         raise ValueError(
