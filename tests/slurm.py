@@ -124,7 +124,11 @@ class Slurm:
             self.daemons[name].wait()
 
     def lose_node(self) -> None:
-        """The node fails with all its jobs, Slurm notices, and the node comes back."""
+        """Once a job runs, the node fails with all its jobs, Slurm notices, and the node comes back."""
+        deadline = time.monotonic() + 120
+        while not self("squeue", "--noheader", "--states=running"):  # a job that was sent back waits for `cred_expire`
+            assert time.monotonic() < deadline, self("squeue")
+            time.sleep(0.2)
         self.kill("munged", "slurmctld")
         self("scontrol", "update", f"NodeName={self.node}", "State=DOWN", "Reason=lost")
         self.start("slurmd", "-D")
